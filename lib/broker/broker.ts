@@ -1,0 +1,149 @@
+/*
+ * The port to the broker that carries messages between services.
+ *
+ *   B1. The broker holds no truth. Everything in it may vanish at any moment,
+ *       or come back as it was a minute ago; callers then repeat from what
+ *       Postgres and the workers know.
+ *   B2. A stream is an append-only list of entries. Ids grow within one life
+ *       of the broker and are compared with `compareIds`, never as text.
+ *   B3. Delivery is at least once and at most in the order of the stream.
+ *   B4. Every method may be called at any time, also while the broker is away:
+ *       it then rejects with `BrokerUnavailable` within a few seconds and the
+ *       adapter reconnects by itself. Nothing is queued for later behind the
+ *       caller's back.
+ *
+ * Two adapters hold to this text, and one suite (`broker.suite.ts`) runs on
+ * both: Redis Streams, and memory for a single process.
+ */
+
+/** What is appended: bytes to one stream. */
+export interface Publication {
+  readonly stream: string;
+  readonly body: Uint8Array;
+}
+
+/** One entry as it was read. */
+export interface Entry {
+  readonly stream: string;
+  readonly id: EntryId;
+  readonly body: Uint8Array;
+}
+
+/** The place of an entry in its stream, written `<major>-<minor>`; `0-0` is before every entry. */
+export type EntryId = `${number}-${number}`;
+
+/** One entry of a numbered stream; its id becomes `<series>-<number>`. */
+export interface NumberedEntry {
+  readonly number: number;
+  readonly body: Uint8Array;
+}
+
+/** What is appended to a numbered stream, all of it or nothing. */
+export interface NumberedAppend {
+  readonly stream: string;
+  /** The series that the writer owns, from 1. A stream takes no entry of a series below its latest. */
+  readonly series: number;
+  /** Consecutive entries, or none to learn only what is left in the stream. */
+  readonly entries: readonly NumberedEntry[];
+}
+
+/** How an append to a numbered stream ended. */
+export type NumberedOutcome =
+  /** Written. `firstLeft` is the number of the oldest entry of this series still in the stream, undefined when none is. */
+  | { readonly kind: "appended"; readonly firstLeft: number | undefined }
+  /** Nothing written: a later series has begun. */
+  | { readonly kind: "superseded" }
+  /** Nothing written: the entry before the first one is not the last that the stream ever held. */
+  | { readonly kind: "gap" };
+
+export interface Broker extends AsyncDisposable {
+  /** What kind of broker this is, for start-up lines and health. */
+  readonly kind: "redis" | "memory";
+
+  /** Appends each publication to its stream, in the given order, and answers their ids in that order. */
+  publish(publications: readonly Publication[]): Promise<EntryId[]>;
+
+  /**
+   * Takes entries that no other taker of the group has been given, oldest first,
+   * and deletes them from their streams. Each entry goes to one taker, or, when
+   * a taker dies in the middle, to none (see `takenUpTo`). The group begins at
+   * the start of the stream; where it is missing it is made anew.
+   *
+   * Answers as soon as there is something to take, else an empty list after
+   * `waitMs`; at once and empty when `signal` aborts.
+   */
+  take(
+    from: { readonly streams: readonly string[]; readonly group: string; readonly consumer: string; readonly count: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<Entry[]>;
+
+  /**
+   * Reads entries that come after the given ids, at most `count` of each stream,
+   * without a group. Answers as `take` does. A stream that does not exist yet is
+   * waited for.
+   */
+  read(
+    from: { readonly after: ReadonlyMap<string, EntryId>; readonly count: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<Entry[]>;
+
+  /** Answers entries of one stream after an id (exclusive), oldest first, at most `count`, without waiting. */
+  range(stream: string, options: { readonly after: EntryId; readonly count: number }): Promise<Entry[]>;
+
+  /** Deletes entries; unknown ids are ignored. */
+  remove(stream: string, ids: readonly EntryId[]): Promise<void>;
+
+  /** Deletes all entries with an id lower than `below`. */
+  trim(stream: string, below: EntryId): Promise<void>;
+
+  /** Deletes whole streams with their groups. */
+  drop(streams: readonly string[]): Promise<void>;
+
+  /** The id up to which a group has been given entries, or undefined when there is no such group. An entry at or below it is with a taker or lost with one. */
+  takenUpTo(stream: string, group: string): Promise<EntryId | undefined>;
+
+  /** The id that the latest entry of a stream has or had, `0-0` for a stream that does not exist. */
+  lastId(stream: string): Promise<EntryId>;
+
+  /**
+   * Appends to a numbered stream, where ids are `<series>-<number>` and chosen
+   * by the writer (DESIGN.md §2.4, Append). Written when the last id that the
+   * stream ever held is `<series>-<first number - 1>`, or when `first number`
+   * is 1 and the stream is absent or its last id is of a lower series.
+   */
+  appendNumbered(append: NumberedAppend): Promise<NumberedOutcome>;
+
+  /**
+   * Puts these entries in place of everything the stream holds of their series,
+   * whatever number it is at; for a writer that met a `gap`. Entries of lower
+   * series stay. A later series supersedes as in `appendNumbered`.
+   */
+  replaceNumbered(append: NumberedAppend): Promise<NumberedOutcome>;
+
+  /** Raises a counter by one and answers its new value. It going back, or starting over at 1, shows that the broker lost its contents. */
+  raise(counter: string): Promise<number>;
+
+  /** Names of all streams that begin with a prefix, in no order; may take a while and may repeat a name. */
+  streams(prefix: string): AsyncIterable<string>;
+
+  /** Resolves when the broker answers, rejects with `BrokerUnavailable` when not within `timeoutMs`. */
+  ping(timeoutMs: number): Promise<void>;
+}
+
+/** Orders two ids: negative when `a` comes first. */
+export function compareIds(a: EntryId, b: EntryId): number {
+  const [majorA, minorA] = partsOf(a);
+  const [majorB, minorB] = partsOf(b);
+  return majorA - majorB || minorA - minorB;
+}
+
+/** The two numbers of an id. */
+export function partsOf(id: EntryId): [major: number, minor: number] {
+  const dash = id.indexOf("-");
+  return [Number(id.slice(0, dash)), Number(id.slice(dash + 1))];
+}
+
+/** The broker did not answer in time or refused the connection; what was asked for may or may not have happened. */
+export class BrokerUnavailable extends Error {
+  override readonly name = "BrokerUnavailable";
+}

@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+const unit = ["lib/**/*.test.ts", "services/**/*.test.ts", "cli/**/*.test.ts", "sdk/typescript/**/*.test.ts", "test/*.test.ts"];
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/support/closing-line-reporter.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: unit } },
+      {
+        extends: true,
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          globalSetup: "./test/support/global-setup.ts",
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/chaos/**/*.test.ts"],
+          globalSetup: "./test/support/global-setup.ts",
+          fileParallelism: false,
+          testTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
