@@ -32,19 +32,15 @@ export interface Entry {
 /** The place of an entry in its stream, written `<major>-<minor>`; `0-0` is before every entry. */
 export type EntryId = `${number}-${number}`;
 
-/** One entry of a numbered stream; its id becomes `<series>-<number>`. */
-export interface NumberedEntry {
-  readonly number: number;
-  readonly body: Uint8Array;
-}
-
 /** What is appended to a numbered stream, all of it or nothing. */
 export interface NumberedAppend {
   readonly stream: string;
   /** The series that the writer owns, from 1. A stream takes no entry of a series below its latest. */
   readonly series: number;
-  /** Consecutive entries, or none to learn only what is left in the stream. */
-  readonly entries: readonly NumberedEntry[];
+  /** The number of the entry before the first of `bodies`, 0 when there is none; the bodies get the numbers that follow. */
+  readonly after: number;
+  /** May be empty: the writer then learns what is left in the stream, and whether what it wrote was lost. */
+  readonly bodies: readonly Uint8Array[];
 }
 
 /** How an append to a numbered stream ended. */
@@ -53,7 +49,7 @@ export type NumberedOutcome =
   | { readonly kind: "appended"; readonly firstLeft: number | undefined }
   /** Nothing written: a later series has begun. */
   | { readonly kind: "superseded" }
-  /** Nothing written: the entry before the first one is not the last that the stream ever held. */
+  /** Nothing written: `<series>-<after>` is not the last id that the stream ever held. */
   | { readonly kind: "gap" };
 
 export interface Broker extends AsyncDisposable {
@@ -67,19 +63,32 @@ export interface Broker extends AsyncDisposable {
    * Takes entries that no other taker of the group has been given, oldest first,
    * and deletes them from their streams. Each entry goes to one taker, or, when
    * a taker dies in the middle, to none (see `takenUpTo`). The group begins at
-   * the start of the stream; where it is missing it is made anew.
+   * the start of the stream; where it is missing it is made anew. A stream has
+   * one group, because what a group takes is gone for all.
+   *
+   * `streams` stand in order of preference: a later one is asked for what the
+   * earlier ones leave of `count`, which bounds the entries of all of them
+   * together and is at least 1. `consumer` only names the taker to whoever looks at the broker; it
+   * should be the same after a restart.
    *
    * Answers as soon as there is something to take, else an empty list after
-   * `waitMs`; at once and empty when `signal` aborts.
+   * `waitMs` (0 does not wait). When `signal` aborts it answers at once, empty
+   * unless entries were taken in the same moment.
    */
   take(
-    from: { readonly streams: readonly string[]; readonly group: string; readonly consumer: string; readonly count: number; readonly waitMs: number },
+    from: {
+      readonly streams: readonly string[];
+      readonly group: string;
+      readonly consumer: string;
+      readonly count: number;
+      readonly waitMs: number;
+    },
     signal: AbortSignal,
   ): Promise<Entry[]>;
 
   /**
-   * Reads entries that come after the given ids, at most `count` of each stream,
-   * without a group. Answers as `take` does. A stream that does not exist yet is
+   * Reads entries that come after the given ids, at most `count` (from 1) of each
+   * stream, without a group. Answers as `take` does. A stream that does not exist yet is
    * waited for.
    */
   read(
@@ -107,20 +116,22 @@ export interface Broker extends AsyncDisposable {
 
   /**
    * Appends to a numbered stream, where ids are `<series>-<number>` and chosen
-   * by the writer (DESIGN.md §2.4, Append). Written when the last id that the
-   * stream ever held is `<series>-<first number - 1>`, or when `first number`
-   * is 1 and the stream is absent or its last id is of a lower series.
+   * by the writer. Written when the last id that the stream ever held is
+   * `<series>-<after>`, or when `after` is 0 and the stream is absent or its
+   * last id is of a lower series. A stream that was trimmed or emptied keeps
+   * its last id.
    */
   appendNumbered(append: NumberedAppend): Promise<NumberedOutcome>;
 
   /**
    * Puts these entries in place of everything the stream holds of their series,
-   * whatever number it is at; for a writer that met a `gap`. Entries of lower
-   * series stay. A later series supersedes as in `appendNumbered`.
+   * whatever number it is at, so that the next append follows the last of them
+   * (or `after`, when there are none); for a writer that met a `gap`. Entries of
+   * lower series stay. A later series supersedes as in `appendNumbered`.
    */
   replaceNumbered(append: NumberedAppend): Promise<NumberedOutcome>;
 
-  /** Raises a counter by one and answers its new value. It going back, or starting over at 1, shows that the broker lost its contents. */
+  /** Raises a counter (a key of its own, not a stream) by one and answers its new value. It going back, or starting over at 1, shows that the broker lost its contents. */
   raise(counter: string): Promise<number>;
 
   /** Names of all streams that begin with a prefix, in no order; may take a while and may repeat a name. */
