@@ -9,7 +9,7 @@ const never = new AbortController().signal;
 
 /** What every broker does; each adapter runs it. */
 export function brokerSuite(name: string, open: () => Promise<Broker>): void {
-  describe(`${name}`, () => {
+  describe.each([name])("%s", () => {
     let broker: Broker;
     beforeAll(async () => {
       broker = await open();
