@@ -7,9 +7,11 @@
  *   C2. It is given one statement at a time, so that nothing waits inside the
  *       driver, where a lost connection would send it again or forget it.
  *   C3. Every statement ends: when neither an answer nor a refusal comes within
- *       its time limit and a grace, the socket is destroyed.
+ *       its time limit and a grace, the socket is destroyed; and when the socket
+ *       is closed the statement rejects, also where the driver forgets it (one
+ *       that it is given between a socket's `error` and `close`).
  *   C4. No error escapes: a socket that dies while idle is only reported to
- *       `onLost`, once.
+ *       `onLost`, once, and from its first sign of death nothing more is sent.
  */
 import { connect, type Socket } from "node:net";
 import postgres from "postgres";
@@ -50,6 +52,8 @@ export class Connection {
   #socket: Socket | undefined;
   #isUsable = true;
   #timedOut = false;
+  /** Rejects the statement in flight. */
+  #abandon: ((reason: Error) => void) | undefined;
 
   private constructor(
     endpoint: Endpoint,
@@ -176,8 +180,10 @@ export class Connection {
       timeoutMs === 0
         ? undefined
         : setTimeout(() => this.#giveUp(), timeoutMs + (phase === "connect" ? 0 : answerGraceMs));
+    const { promise: abandoned, reject } = Promise.withResolvers<never>();
+    this.#abandon = reject;
     try {
-      return await statement();
+      return await Promise.race([statement(), abandoned]);
     } catch (error) {
       if (error instanceof RangeError) throw error;
       throw this.#failure(error, phase);
@@ -213,20 +219,25 @@ export class Connection {
 
   /** Makes the one socket. The driver asks again when a socket ends before the server is ready; that is refused (C1). */
   async #dial(endpoint: Endpoint): Promise<Socket> {
-    if (this.#socket !== undefined) {
-      throw Object.assign(new Error("the server closed the connection"), { code: "CONNECTION_CLOSED" });
-    }
+    if (this.#socket !== undefined) throw connectionClosed();
     const socket = connect(endpoint);
     this.#socket = socket;
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);
-      socket.once("close", () => reject(new Error("the connection was given up")));
+      socket.once("close", () => reject(connectionClosed()));
+      for (const sign of ["error", "end", "close"]) socket.once(sign, () => this.#lost());
+      // After a turn, so that the driver comes first: its error says more.
+      socket.once("close", () => setImmediate(() => this.#abandon?.(connectionClosed())));
     });
     // The driver reads the host from here to check a certificate.
     if ("host" in endpoint) Object.assign(socket.setNoDelay(true), { host: endpoint.host });
     return socket;
   }
+}
+
+function connectionClosed(): Error {
+  return Object.assign(new Error("the server closed the connection"), { code: "CONNECTION_CLOSED" });
 }
 
 const unchanged = (text: string): string => text;

