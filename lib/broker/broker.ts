@@ -6,7 +6,8 @@
  *       Postgres and the workers know.
  *   B2. A stream is an append-only list of entries. Ids grow within one life
  *       of the broker and are compared with `compareIds`, never as text.
- *   B3. Delivery is at least once and at most in the order of the stream.
+ *   B3. An entry may be delivered twice, not at all, or out of order; seldom, but
+ *       callers repeat what matters and know a repeat when they see one.
  *   B4. Every method may be called at any time, also while the broker is away:
  *       it then rejects with `BrokerUnavailable` within a few seconds and the
  *       adapter reconnects by itself. Nothing is queued for later behind the

@@ -152,6 +152,7 @@ async function launch({ executable, directory, socketFolder, socketPath }: Place
   over.abort();
   if ("version" in outcome) return { child, exited, version: outcome.version };
   await end({ child, exited });
+  await rm(socketFolder, { recursive: true, force: true });
   throw new Error(`redis did not start (${outcome.ending}): ${output.trim()}`);
 }
 

@@ -180,6 +180,19 @@ describe("a redis broker", () => {
     expect(await ask(`XLEN ${stream}`)).toBe("0");
   });
 
+  test("never takes more than the count although several streams fill in one step", async () => {
+    const streams = ["test:a", "test:b", "test:c"];
+    const waiting = take(streams, longMs, 1);
+    await blocked(1);
+    const fill = streams.map((each) => `redis.call('XADD', '${each}', '*', 'body', '${each}')`).join(" ");
+    await ask(`EVAL "${fill} return 1" 0`);
+    const first = texts(await waiting);
+    expect(first).toHaveLength(1);
+    const rest: string[] = [];
+    while (rest.length < 2) rest.push(...texts(await take(streams)));
+    expect([...first, ...rest].toSorted()).toEqual(streams);
+  });
+
   test("uses its script although the server has forgotten it", async () => {
     const append = (after: number) =>
       broker.appendNumbered({ stream, series: 1, after, bodies: [bytes("x")] });
