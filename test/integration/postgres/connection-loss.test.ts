@@ -36,7 +36,7 @@ beforeEach(() => {
 afterEach(() => {
   process.off("unhandledRejection", remember);
   process.off("uncaughtException", remember);
-  expect(unhandled).toEqual([]);
+  if (unhandled.length > 0) throw new AggregateError(unhandled, "errors escaped");
 });
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
