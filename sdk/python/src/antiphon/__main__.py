@@ -1,33 +1,37 @@
 """Entry point of every Python program that Antiphon runs.
 
-Started as ``python -I -u <here>/__main__.py KIND FILE`` where KIND is ``program`` (a Python file) or
+Started as ``python -I -u <here>/__main__.py KIND FILE [ARGUMENT ...]`` where KIND is ``program`` (a Python file) or
 ``waldiez`` (a Waldiez flow). ``-I`` keeps the program's folder off the path until all that we need is
 imported, so that a ``json.py`` of the user's replaces none of ours.
 """
 
-import signal
 import sys
+
+# What Python itself had loaded; all that comes after was loaded for us.
+_PRELOADED = frozenset(sys.modules)
+
+import signal
 from pathlib import Path
 
 # At the end: whatever the program or its environment brings under the same name comes first.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import antiphon  # noqa: E402
-from antiphon import _console, _program  # noqa: E402
+import antiphon
+from antiphon import _console, _program
 
 
 def main() -> None:
     """Run what the arguments name."""
-    if len(sys.argv) != 3 or sys.argv[1] not in ("program", "waldiez"):
-        sys.exit("usage: __main__.py program|waldiez FILE")
-    kind, file = sys.argv[1:]
+    if len(sys.argv) < 3 or sys.argv[1] not in ("program", "waldiez"):
+        sys.exit("usage: __main__.py program|waldiez FILE [ARGUMENT ...]")
+    kind, file, *arguments = sys.argv[1:]
     # A process started in the background of a shell inherits "ignore", and then could not be cancelled.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if antiphon._channel is not None:
         _console.install()
         antiphon._channel.open()
     if kind == "program":
-        _program.run_program(file)
+        _program.run_program(file, arguments)
         return
     from antiphon import _flow  # noqa: PLC0415 (needs packages that only a flow's environment has)
 

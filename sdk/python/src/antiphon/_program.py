@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Collection
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import NoReturn
@@ -11,8 +12,8 @@ from typing import NoReturn
 _OWN_FOLDER = str(Path(__file__).parent)
 
 
-def run_program(file: str) -> None:
-    """Run the file to its end.
+def run_program(file: str, arguments: list[str]) -> None:
+    """Run the file with these arguments to its end.
 
     What it raises is reported by its own ``sys.excepthook``, without a frame of ours, and ends the process
     with 1, or 130 after an interrupt. ``SystemExit`` is passed on as it is.
@@ -25,8 +26,10 @@ def run_program(file: str) -> None:
         __loader__=SourceFileLoader("__main__", file),
     )
     sys.modules["__main__"] = main
-    sys.argv = [file]
-    sys.path.insert(0, str(Path(file).absolute().parent))
+    sys.argv = [file, *arguments]
+    folder = Path(file).absolute().parent
+    _make_way(folder, preloaded)
+    sys.path.insert(0, str(folder))
     try:
         code = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
         exec(code, main.__dict__)
@@ -34,6 +37,14 @@ def run_program(file: str) -> None:
         raise
     except BaseException as error:
         _end_with(error)
+
+
+def _make_way(folder: Path, preloaded: Collection[str]) -> None:
+    """Forget what we imported under a name that the program's folder has too; we keep our own references."""
+    local = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"antiphon"}
+    for name in [name for name in sys.modules if name not in preloaded]:
+        if name.partition(".")[0] in local:
+            del sys.modules[name]
 
 
 def _end_with(error: BaseException) -> NoReturn:

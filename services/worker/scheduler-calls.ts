@@ -1,0 +1,48 @@
+import type {
+  FetchProgramResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+} from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+
+/** A file on its way to the store. */
+export interface ArtifactUpload {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly leaseToken: string;
+  /** Below the output folder. */
+  readonly path: string;
+  readonly size: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** What a worker asks of the scheduler. Outages and defects are thrown; refusals that a worker acts on are values. */
+export interface SchedulerCalls {
+  readonly heartbeat: (
+    request: Omit<HeartbeatRequest, "$typeName" | "$unknown">,
+    signal: AbortSignal,
+  ) => Promise<
+    | { readonly kind: "heard"; readonly answer: HeartbeatResponse }
+    /** A newer process runs under this worker id. */
+    | { readonly kind: "superseded" }
+  >;
+  readonly fetchProgram: (
+    of: {
+      readonly runId: string;
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly leaseToken: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<
+    { readonly kind: "fetched"; readonly answer: FetchProgramResponse } | { readonly kind: "lease_lost" }
+  >;
+  readonly storeArtifact: (
+    upload: ArtifactUpload,
+    signal: AbortSignal,
+  ) => Promise<
+    | { readonly kind: "stored" }
+    | { readonly kind: "lease_lost" }
+    | { readonly kind: "refused"; readonly message: string }
+  >;
+}

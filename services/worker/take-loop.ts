@@ -1,0 +1,77 @@
+/*
+ * Takes work as slots are free.
+ *
+ *   K1. Nothing is taken without a free slot and a free place for it, so what
+ *       waits, waits in its stream, where any worker can take it.
+ *   K2. Programs have slots and a stream of their own, so a lack of program slots
+ *       does not hold up short work. A program that comes by the general stream
+ *       while no program slot is free is passed on to the programs' stream.
+ *   K3. What is taken is gone from the stream. A worker that dies with it, before
+ *       a report, loses nothing: its owner misses it and publishes it again.
+ *   K4. Nothing is awaited for a single attempt.
+ */
+import { Backoff } from "../../lib/async/backoff.ts";
+import { type Broker, BrokerUnavailable, type Entry } from "../../lib/broker/broker.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import { decodeAssignment } from "../../lib/streams/work-stream.ts";
+import type { HeldAttempts } from "./held-attempts.ts";
+import type { Slots } from "./slots.ts";
+
+/** How long one take waits for work before it is asked for again. */
+const waitMs = 5_000;
+
+/** So that one batch is handled within a moment. */
+const maxTake = 500;
+
+export interface TakeLoop {
+  readonly broker: Pick<Broker, "take" | "publish">;
+  readonly stream: string;
+  readonly group: string;
+  readonly workerId: string;
+  /** Which slots the work of this stream uses. */
+  readonly slots: Slots;
+  readonly held: Pick<HeldAttempts, "take" | "places">;
+  /** Where programs go that find no free slot; undefined on that stream itself. */
+  readonly overflowStream: string | undefined;
+  readonly log: Logger;
+}
+
+/** Ends when `signal` aborts. Rejects on a defect. */
+export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<void> {
+  const { broker, stream, group, workerId: consumer, slots, held, log } = loop;
+  const backoff = new Backoff({ firstMs: 50, maxMs: 2_000 });
+  while (!signal.aborted) {
+    await slots.untilFree(signal);
+    await held.places.untilFree(signal);
+    if (signal.aborted) return;
+    const count = Math.min(slots.free, held.places.free, maxTake);
+    try {
+      const entries = await broker.take({ streams: [stream], group, consumer, count, waitMs }, signal);
+      const refused = entries.filter((entry) => !accept(entry, held, log));
+      await passOn(refused, loop);
+      backoff.reset();
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailable)) throw error;
+      if (backoff.failures > 0) log.warn({ err: error, stream }, "no work can be taken");
+      await backoff.wait(signal);
+    }
+  }
+}
+
+/** Takes one entry; false when there is no slot for it. */
+function accept(entry: Entry, held: TakeLoop["held"], log: Logger): boolean {
+  try {
+    return held.take(decodeAssignment(entry.body)) !== "no_slot";
+  } catch (error) {
+    log.error({ err: error, stream: entry.stream, id: entry.id }, "assignment not understood");
+    return true;
+  }
+}
+
+async function passOn(
+  entries: readonly Entry[],
+  { broker, overflowStream, stream }: TakeLoop,
+): Promise<void> {
+  if (entries.length === 0) return;
+  await broker.publish(entries.map(({ body }) => ({ stream: overflowStream ?? stream, body })));
+}
