@@ -9,7 +9,7 @@
  *   C3. What was unanswered when a connection ended is rejected and never sent
  *       again: it may have happened.
  */
-import { Redis, type RedisOptions, ReplyError } from "ioredis";
+import { type ChainableCommander, Redis, type RedisOptions, ReplyError } from "ioredis";
 import { delay } from "../async/delay.ts";
 import { BrokerUnavailable } from "./broker.ts";
 
@@ -71,6 +71,19 @@ export class RedisConnection {
     }
   }
 
+  /** Runs commands in one round trip and answers their replies; rejects when any of them failed. Errors as `run`. */
+  async pipelined(fill: (pipeline: ChainableCommander) => void): Promise<unknown[]> {
+    return await this.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      fill(pipeline);
+      const replies = (await pipeline.exec()) ?? [];
+      return replies.map(([error, reply]) => {
+        if (error) throw error;
+        return reply;
+      });
+    });
+  }
+
   /** Resolves when commands can be written; rejects with `BrokerUnavailable` after `waitMs` or when `signal` aborts. */
   async untilReady(waitMs: number, signal?: AbortSignal): Promise<void> {
     if (this.#closed) throw new BrokerUnavailable("the broker has been closed");
@@ -79,6 +92,7 @@ export class RedisConnection {
     const over = new AbortController();
     const endWait = (): void => over.abort();
     signal?.addEventListener("abort", endWait);
+    if (signal?.aborted === true) endWait();
     const ready = await Promise.race([
       this.#ready.promise.then(() => true),
       delay(waitMs, over.signal).then(() => false),
@@ -124,6 +138,11 @@ export class RedisConnection {
     if (this.#closed) return new BrokerUnavailable("the broker has been closed");
     return new BrokerUnavailable(cause === undefined ? what : `${what}: ${cause.message}`, { cause });
   }
+}
+
+/** Whether the server refused a command in these words; Redis has no other codes. */
+export function isRefusal(error: unknown, words: RegExp): boolean {
+  return error instanceof Error && !(error instanceof BrokerUnavailable) && words.test(error.message);
 }
 
 function addressOf(url: string): string {

@@ -28,3 +28,8 @@ export function infoValue(reply: readonly unknown[], name: string): unknown {
   const at = reply.indexOf(name);
   return at < 0 ? undefined : reply[at + 1];
 }
+
+/** The same bytes in the form that the client sends as they are. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

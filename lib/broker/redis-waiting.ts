@@ -8,11 +8,11 @@
  */
 import type { Redis } from "ioredis";
 import { delay } from "../async/delay.ts";
-import { BrokerUnavailable } from "./broker.ts";
+import { BrokerUnavailable, type Entry } from "./broker.ts";
 import { RedisConnection } from "./redis-connection.ts";
 
 /** The longest that one command blocks: a connection that went dead behind a proxy is noticed within this time and the silence allowed on top. */
-export const maxBlockMs = 2_000;
+const maxBlockMs = 2_000;
 
 /** How long a blocked connection may be silent before it counts as dead. */
 const silenceMs = maxBlockMs + 2_000;
@@ -98,6 +98,25 @@ export class RedisWaiting {
       await delay(5, over);
     }
     if (!answered.aborted) connection.cut();
+  }
+}
+
+/** Repeats a command that waits a little until it brings something, `waitMs` have passed or `signal` aborts. */
+export async function untilSome(
+  waitMs: number,
+  signal: AbortSignal,
+  attempt: (blockMs: number) => Promise<Entry[]>,
+): Promise<Entry[]> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    const blockMs = Math.ceil(Math.min(until - performance.now(), maxBlockMs));
+    if (signal.aborted || blockMs <= 0) return [];
+    try {
+      const entries = await attempt(blockMs);
+      if (entries.length > 0) return entries;
+    } catch (error) {
+      if (!(signal.aborted && error instanceof BrokerUnavailable)) throw error;
+    }
   }
 }
 
