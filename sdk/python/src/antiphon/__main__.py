@@ -1,8 +1,8 @@
 """Entry point of every Python program that Antiphon runs.
 
-Started as ``python -I -u <here>/__main__.py KIND FILE [ARGUMENT ...]`` where KIND is ``program`` (a Python file) or
-``waldiez`` (a Waldiez flow). ``-I`` keeps the program's folder off the path until all that we need is
-imported, so that a ``json.py`` of the user's replaces none of ours.
+Started as ``python -I -u <here>/__main__.py KIND FILE [ARGUMENT ...]`` where KIND is ``program`` (a Python
+file, which gets the arguments) or ``waldiez`` (a Waldiez flow). ``-I`` keeps the program's folder off the
+path until all that we need is imported, so that a ``json.py`` of the user's replaces none of ours.
 """
 
 import sys
@@ -10,14 +10,14 @@ import sys
 # What Python itself had loaded; all that comes after was loaded for us.
 _PRELOADED = frozenset(sys.modules)
 
-import signal
-from pathlib import Path
+import signal  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 # At the end: whatever the program or its environment brings under the same name comes first.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import antiphon
-from antiphon import _console, _program
+import antiphon  # noqa: E402
+from antiphon import _console, _program  # noqa: E402
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         _console.install()
         antiphon._channel.open()
     if kind == "program":
-        _program.run_program(file, arguments)
+        _program.run_program(file, arguments, _PRELOADED)
         return
     from antiphon import _flow  # noqa: PLC0415 (needs packages that only a flow's environment has)
 

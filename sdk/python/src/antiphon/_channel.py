@@ -132,9 +132,7 @@ class Channel:
                     connection.close()
                     raise
                 self._socket = connection
-                threading.Thread(
-                    target=self._read, args=(connection,), name="antiphon", daemon=True
-                ).start()
+                threading.Thread(target=self._read, args=(connection,), name="antiphon", daemon=True).start()
             return self._socket
 
     def _read(self, connection: socket.socket) -> None:

@@ -12,9 +12,10 @@ from typing import NoReturn
 _OWN_FOLDER = str(Path(__file__).parent)
 
 
-def run_program(file: str, arguments: list[str]) -> None:
+def run_program(file: str, arguments: list[str], preloaded: Collection[str]) -> None:
     """Run the file with these arguments to its end.
 
+    Modules besides the preloaded ones make way for those of the program's that have the same name.
     What it raises is reported by its own ``sys.excepthook``, without a frame of ours, and ends the process
     with 1, or 130 after an interrupt. ``SystemExit`` is passed on as it is.
     """
