@@ -1,0 +1,226 @@
+/*
+ * Moves transcripts from the broker into the archive.
+ *
+ *   A1. Entries are stored only when they follow what is stored (compare and set
+ *       in the store), so any number of processes may archive the same task, and
+ *       a decision on an outdated view changes nothing.
+ *   A2. The stream is trimmed after the commit, up to what is stored. Death in
+ *       between leaves entries in the stream that are stored already; whoever
+ *       looks next trims them.
+ *   A3. A hole is waited for: the worker puts its buffer in place of what the
+ *       broker lost. Only when history says that its attempt is over, and the
+ *       entries have not come for `lostAfterMs` in which the broker answered, an
+ *       entry that says so is stored in their place.
+ *   A4. A stream is dropped when its task has ended, everything is stored, and
+ *       its worker had time to see that. A worker that comes later still writes
+ *       what is stored already, which is trimmed and dropped again.
+ *   A5. A task is looked at again until a look brings nothing, so a lost wake
+ *       delays only what begins with it; the scan finds that.
+ */
+import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import type { Broker } from "../../lib/broker/broker.ts";
+import { parseTaskId } from "../../lib/ids/task-id.ts";
+import { transcriptStreamOf } from "../../lib/streams/transcript-stream.ts";
+import { type ArchiveView, chunkOf, commits } from "./archive-commit.ts";
+import { type ArchivePlan, archivePlan, isOver } from "./archive-plan.ts";
+import { beginning, type Cursor, compareCursors } from "./cursor.ts";
+import { Inbox } from "./inbox.ts";
+import { lostEntry } from "./lost-entry.ts";
+import { isFinal, type Missing } from "./succession.ts";
+import type { TaskStates } from "./task-states.ts";
+import { streamEntries } from "./transcript-reader.ts";
+import type { TranscriptStore } from "./transcript-store.ts";
+
+/** How many tasks are looked at at a time. */
+const tasksAtOnce = 32;
+
+/** How many entries of one task are read in one look. */
+const entriesPerLook = 512;
+
+/** How long the worker of an ended task has to see that its output is archived. */
+const dropAfterMs = 5_000;
+
+/** What an archiver works with. */
+export interface ArchiverNeeds {
+  readonly broker: Pick<Broker, "range" | "trim" | "drop">;
+  readonly store: Pick<TranscriptStore, "append" | "heads">;
+  readonly states: Pick<TaskStates, "ask">;
+  /** How long entries that are missing may still come, when their attempt is over. */
+  readonly lostAfterMs: number;
+}
+
+/** Archives the tasks that it is told of. */
+export class Archiver {
+  /** Tasks to look at in the next turn. */
+  readonly inbox = new Inbox();
+  readonly #needs: ArchiverNeeds;
+  /** Tasks whose history is asked for even if nothing of them is found. */
+  readonly #examined = new Set<string>();
+  /** Tasks to look at again after a while. */
+  readonly #later = new Set<string>();
+  /** Holes that are waited for (A3), since when. */
+  readonly #holes = new Map<string, { readonly hole: string; readonly sinceMs: number }>();
+  /** Tasks of which everything is archived (A4), since when. */
+  readonly #endedSinceMs = new Map<string, number>();
+
+  constructor(needs: ArchiverNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Says that there may be something to archive of a task. What is no task's id is ignored. */
+  wake(taskId: string): void {
+    if (parseTaskId(taskId) !== undefined) this.inbox.put(taskId);
+  }
+
+  /** As `wake`, for a task of which something is known to be missing or left over: its history is asked for. */
+  examine(taskId: string): void {
+    this.#examined.add(taskId);
+    this.wake(taskId);
+  }
+
+  /** Whether tasks are to be looked at again after a while. */
+  get hasLater(): boolean {
+    return this.#later.size > 0;
+  }
+
+  /** Wakes the tasks that are to be looked at again. */
+  wakeLater(): void {
+    for (const taskId of this.#later) this.inbox.put(taskId);
+    this.#later.clear();
+  }
+
+  /**
+   * Archives what there is of some tasks and answers how many bytes that was.
+   * When it rejects, the tasks are in the inbox again; entries may have been
+   * stored.
+   */
+  async turn(taskIds: readonly string[]): Promise<number> {
+    try {
+      let bytes = 0;
+      const heads = await this.#needs.store.heads(taskIds);
+      for (let at = 0; at < taskIds.length; at += tasksAtOnce) {
+        bytes += await this.#archive(taskIds.slice(at, at + tasksAtOnce), heads);
+      }
+      return bytes;
+    } catch (error) {
+      // Nobody knows how long it will be away: time to come begins anew (A3).
+      this.#holes.clear();
+      for (const taskId of taskIds) this.inbox.put(taskId);
+      throw error;
+    }
+  }
+
+  async #archive(taskIds: readonly string[], heads: ReadonlyMap<string, Cursor>): Promise<number> {
+    const views = await Promise.all(taskIds.map((taskId) => this.#look(taskId, heads.get(taskId))));
+    const states = await this.#histories(views);
+    const planned = views.map((view) => ({ view, plan: this.#plan(view, states.get(view.taskId)) }));
+    const stored = new Map<string, Cursor>();
+    let bytes = 0;
+    for (const chunks of commits(planned.map(({ view, plan }) => chunkOf(view, plan.entries)))) {
+      const done = await this.#needs.store.append(chunks);
+      for (const { taskId, entries } of chunks) {
+        // Looked at again in any case: for what came meanwhile (A5), or because another process stored it.
+        this.inbox.put(taskId);
+        const last = entries.at(-1);
+        if (!done.has(taskId) || last === undefined) continue;
+        stored.set(taskId, last);
+        for (const { body } of entries) bytes += body.length;
+      }
+    }
+    await this.#trim(views, stored);
+    for (const { view, plan } of planned) {
+      if (plan.entries.length === 0) await this.#followUp(view, plan, states.get(view.taskId));
+    }
+    return bytes;
+  }
+
+  async #look(taskId: string, head: Cursor | undefined): Promise<ArchiveView> {
+    const stream = await streamEntries(this.#needs.broker, taskId, {
+      after: beginning,
+      count: entriesPerLook,
+    });
+    return { taskId, head, stream };
+  }
+
+  /** The history of those tasks whose plan depends on it: all is stored, or what follows is not obvious. */
+  async #histories(views: readonly ArchiveView[]): Promise<Map<string, TaskIOState>> {
+    const states = new Map<string, TaskIOState>();
+    const asked = views.filter((view) => {
+      const isExamined = this.#examined.delete(view.taskId);
+      const { entries, stop } = archivePlan({
+        head: view.head ?? beginning,
+        stream: view.stream,
+        state: undefined,
+      });
+      if (stop.kind === "needs_history") return true;
+      return entries.length === 0 && (isExamined || view.head !== undefined);
+    });
+    await Promise.all(
+      asked.map(async ({ taskId }) => {
+        const state = await this.#needs.states.ask(taskId).catch(() => undefined);
+        if (state === undefined) this.#later.add(taskId);
+        else states.set(taskId, state);
+      }),
+    );
+    return states;
+  }
+
+  #plan({ taskId, head = beginning, stream }: ArchiveView, state: TaskIOState | undefined): ArchivePlan {
+    const plan = archivePlan({ head, stream, state });
+    if (plan.stop.kind !== "hole") {
+      this.#holes.delete(taskId);
+      return plan;
+    }
+    const { missing } = plan.stop;
+    if (state === undefined || !this.#isLost(taskId, missing, state)) return plan;
+    const lost = lostEntry(missing);
+    const rest = archivePlan({ head: lost, stream, state });
+    return { ...rest, entries: [...plan.entries, lost, ...rest.entries] };
+  }
+
+  #isLost(taskId: string, { attempt, firstSeq, lastSeq }: Missing, state: TaskIOState): boolean {
+    const hole = `${attempt}-${firstSeq}-${lastSeq}`;
+    const known = this.#holes.get(taskId);
+    if (known?.hole === hole) {
+      return isOver(attempt, state) && performance.now() - known.sinceMs >= this.#needs.lostAfterMs;
+    }
+    this.#holes.set(taskId, { hole, sinceMs: performance.now() });
+    return false;
+  }
+
+  /** Trims what has been stored in this turn, and what was found stored already (A2). */
+  async #trim(views: readonly ArchiveView[], stored: ReadonlyMap<string, Cursor>): Promise<void> {
+    await Promise.all(
+      views.map(async ({ taskId, head, stream }) => {
+        const first = stream[0];
+        const upTo = stored.get(taskId) ?? head;
+        if (first === undefined || upTo === undefined || compareCursors(first, upTo) > 0) return;
+        await this.#needs.broker.trim(transcriptStreamOf(taskId), `${upTo.attempt}-${upTo.seq + 1}`);
+      }),
+    );
+  }
+
+  /** For a task of which there was nothing to store: it may be waiting, or at its end. */
+  async #followUp(
+    { taskId }: ArchiveView,
+    { stop }: ArchivePlan,
+    state: TaskIOState | undefined,
+  ): Promise<void> {
+    if (stop.kind !== "drained") {
+      this.#later.add(taskId);
+      return;
+    }
+    if (state === undefined || !isFinal(state.state)) {
+      this.#endedSinceMs.delete(taskId);
+      return;
+    }
+    const sinceMs = this.#endedSinceMs.get(taskId) ?? performance.now();
+    this.#endedSinceMs.set(taskId, sinceMs);
+    if (performance.now() - sinceMs < dropAfterMs) {
+      this.#later.add(taskId);
+      return;
+    }
+    await this.#needs.broker.drop([transcriptStreamOf(taskId)]);
+    this.#endedSinceMs.delete(taskId);
+  }
+}

@@ -1,0 +1,26 @@
+-- Transcripts. Nothing runs on this schema before it, so nothing changes for
+-- running processes.
+
+-- How far the transcript of each task is archived: the place of its last stored
+-- entry. It moves with the entries in one statement and only from where its
+-- mover believed it to be, so that the stored entries of a task are always the
+-- beginning of its transcript, in order and without a hole.
+create table taskio.transcript (
+  task_id text not null,
+  attempt integer not null,
+  seq integer not null,
+  constraint transcript_pkey primary key (task_id),
+  constraint transcript_place check (attempt >= 1 and seq >= 1)
+) with (fillfactor = 70, autovacuum_analyze_threshold = 50, autovacuum_analyze_scale_factor = 0.05);
+
+-- The entries, as antiphon.taskio.v1.Entry in its binary form.
+create table taskio.transcript_entry (
+  task_id text not null,
+  attempt integer not null,
+  seq integer not null,
+  body bytea not null,
+  constraint transcript_entry_pkey primary key (task_id, attempt, seq)
+);
+
+-- Output comes faster than Postgres compresses.
+alter table taskio.transcript_entry alter column body set storage external;

@@ -1,0 +1,77 @@
+/*
+ * Asks the scheduler for the state of tasks.
+ *
+ *   T1. At most one call is in flight; what is asked for meanwhile goes into the
+ *       next one, each task once, so a busy process asks for many tasks at a time.
+ *   T2. An answer was given after its question was asked: nobody is answered from
+ *       a call that had begun before.
+ */
+import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+
+/** As many as one call takes. */
+const maxTasksPerCall = 1_000;
+
+/** The part of the scheduler's TaskStateService that is needed here. */
+export interface AsksForStates {
+  getTaskStates(
+    request: { readonly taskIds: string[] },
+    options: { readonly timeoutMs: number },
+  ): Promise<{ readonly tasks: readonly TaskIOState[] }>;
+}
+
+/** A call that is not answered by then fails. */
+const timeoutMs = 10_000;
+
+interface Question {
+  readonly resolve: (state: TaskIOState | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The state of tasks, as history has it when it is asked. */
+export class TaskStates {
+  readonly #scheduler: AsksForStates;
+  #waiting = new Map<string, Question[]>();
+  #asking: Promise<void> | undefined;
+
+  constructor(scheduler: AsksForStates) {
+    this.#scheduler = scheduler;
+  }
+
+  /** The task as it stands, undefined when there is no such task. Rejects when the scheduler does not answer. */
+  async ask(taskId: string): Promise<TaskIOState | undefined> {
+    const { promise, ...question } = Promise.withResolvers<TaskIOState | undefined>();
+    const questions = this.#waiting.get(taskId);
+    if (questions === undefined) this.#waiting.set(taskId, [question]);
+    else questions.push(question);
+    this.#asking ??= this.#askAll().finally(() => (this.#asking = undefined));
+    return await promise;
+  }
+
+  /** Resolves when the last call that was begun has ended; rejects never. */
+  async settled(): Promise<void> {
+    await this.#asking;
+  }
+
+  async #askAll(): Promise<void> {
+    // Whatever else is asked for in the same turn of the event loop goes along.
+    await Promise.resolve();
+    while (this.#waiting.size > 0) {
+      const questions = new Map([...this.#waiting].slice(0, maxTasksPerCall));
+      for (const taskId of questions.keys()) this.#waiting.delete(taskId);
+      await this.#askOnce(questions);
+    }
+  }
+
+  async #askOnce(questions: ReadonlyMap<string, readonly Question[]>): Promise<void> {
+    try {
+      const { tasks } = await this.#scheduler.getTaskStates(
+        { taskIds: [...questions.keys()] },
+        { timeoutMs },
+      );
+      const states = new Map(tasks.map((state) => [state.taskId, state]));
+      for (const [taskId, asked] of questions) for (const { resolve } of asked) resolve(states.get(taskId));
+    } catch (error) {
+      for (const asked of questions.values()) for (const { reject } of asked) reject(error);
+    }
+  }
+}

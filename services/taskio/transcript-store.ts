@@ -1,0 +1,143 @@
+import type { Database } from "../../lib/postgres/database.ts";
+import { sql } from "../../lib/postgres/sql.ts";
+import { beginning, type Cursor } from "./cursor.ts";
+
+/** An entry in its binary form, and its place. */
+export interface StoredEntry extends Cursor {
+  readonly body: Uint8Array;
+}
+
+/** Entries of one task that follow each other, at least one. */
+export interface Chunk {
+  readonly taskId: string;
+  /** The place that the first of them follows. */
+  readonly after: Cursor;
+  readonly entries: readonly StoredEntry[];
+}
+
+/** The archive of all transcripts: tables `taskio.transcript` and `taskio.transcript_entry`. */
+export type TranscriptStore = ReturnType<typeof transcriptStore>;
+
+/** The archive in a database. */
+export function transcriptStore(db: Pick<Database, "query">) {
+  return {
+    /**
+     * Stores those chunks, of different tasks, that follow what is stored of
+     * their task, and answers the tasks of these. A chunk that does not follow
+     * was stored by another process, or is not its turn; nothing of it is.
+     */
+    async append(chunks: readonly Chunk[]): Promise<Set<string>> {
+      const entries = chunks.flatMap(({ taskId, entries }) => entries.map((entry) => ({ taskId, ...entry })));
+      const lengths = entries.map(({ body }) => body.length);
+      const lasts = chunks.map(({ entries }) => entries.at(-1) ?? beginning);
+      const rows = await db.query<{ task_id: string }>(sql`
+        with chunk as (
+          select task_id, after_attempt, after_seq, attempt, seq
+          from unnest(
+            ${chunks.map(({ taskId }) => taskId)}::text[],
+            ${chunks.map(({ after }) => after.attempt)}::int[],
+            ${chunks.map(({ after }) => after.seq)}::int[],
+            ${lasts.map(({ attempt }) => attempt)}::int[],
+            ${lasts.map(({ seq }) => seq)}::int[]
+          ) as chunk (task_id, after_attempt, after_seq, attempt, seq)
+        ), begun as (
+          -- Ordered like the locks below, so that processes which archive the
+          -- same tasks wait for each other in one direction only.
+          insert into taskio.transcript (task_id, attempt, seq)
+          select task_id, attempt, seq
+          from chunk
+          where after_attempt = 0
+          order by task_id
+          on conflict (task_id) do nothing
+          returning task_id
+        ), locked as (
+          select head.task_id, head.attempt, head.seq
+          from taskio.transcript as head
+          join chunk on chunk.task_id = head.task_id and chunk.after_attempt > 0
+          order by head.task_id
+          for update of head
+        ), continued as (
+          update taskio.transcript as head
+          set attempt = chunk.attempt, seq = chunk.seq
+          from locked
+          join chunk on chunk.task_id = locked.task_id
+            and chunk.after_attempt = locked.attempt
+            and chunk.after_seq = locked.seq
+          where head.task_id = locked.task_id
+          returning head.task_id
+        ), moved as (
+          select task_id from begun
+          union all
+          select task_id from continued
+        ), stored as (
+          -- The bodies come as one value that is cut up here: reading them as
+          -- an array of values would cost several times as much.
+          insert into taskio.transcript_entry (task_id, attempt, seq, body)
+          select entry.task_id, entry.attempt, entry.seq, substring(bodies.bytes from entry.start for entry.length)
+          from (select ${Buffer.concat(entries.map(({ body }) => body))}::bytea as bytes) as bodies
+          cross join unnest(
+            ${entries.map(({ taskId }) => taskId)}::text[],
+            ${entries.map(({ attempt }) => attempt)}::int[],
+            ${entries.map(({ seq }) => seq)}::int[],
+            ${startsOf(lengths)}::int[],
+            ${lengths}::int[]
+          ) as entry (task_id, attempt, seq, start, length)
+          where entry.task_id in (select task_id from moved)
+        )
+        select task_id from moved
+      `);
+      return new Set(rows.map(({ task_id }) => task_id));
+    },
+
+    /** The place of the last stored entry of each task; those of which nothing is stored are missing. */
+    async heads(taskIds: readonly string[]): Promise<Map<string, Cursor>> {
+      const rows = await db.query<{ task_id: string; attempt: number; seq: number }>(sql`
+        select task_id, attempt, seq
+        from taskio.transcript
+        where task_id = any(${taskIds}::text[])
+      `);
+      return new Map(rows.map(({ task_id, attempt, seq }) => [task_id, { attempt, seq }]));
+    },
+
+    /** Stored entries of a task after a place, in order: at most `maxCount`, and as many as fit into `maxBytes`, but one at least. */
+    async read({
+      taskId,
+      after,
+      maxCount,
+      maxBytes,
+    }: {
+      readonly taskId: string;
+      readonly after: Cursor;
+      readonly maxCount: number;
+      readonly maxBytes: number;
+    }): Promise<StoredEntry[]> {
+      return await db.query<{ attempt: number; seq: number; body: Buffer }>(sql`
+        select attempt, seq, body
+        from (
+          select attempt, seq, body,
+            sum(octet_length(body)) over (order by attempt, seq) as bytes,
+            row_number() over (order by attempt, seq) as place
+          from (
+            select attempt, seq, body
+            from taskio.transcript_entry
+            where task_id = ${taskId} and (attempt, seq) > (${after.attempt}, ${after.seq})
+            order by attempt, seq
+            limit ${maxCount}
+          ) as page
+        ) as measured
+        where bytes <= ${maxBytes} or place = 1
+        order by attempt, seq
+      `);
+    },
+  };
+}
+
+/** Where each of the values begins that stand one after the other, counted from 1. */
+function startsOf(lengths: readonly number[]): number[] {
+  let start = 1;
+  return lengths.map((length) => {
+    const own = start;
+    start += length;
+    return own;
+  });
+}
