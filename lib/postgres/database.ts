@@ -5,7 +5,7 @@ import { serverAddress } from "./server-address.ts";
 import { type Queryable, type Session, sessionOn, type Transaction } from "./session.ts";
 import type { Statement } from "./sql.ts";
 
-export type { Queryable, Session, Transaction } from "./session.ts";
+export type { Session, Transaction } from "./session.ts";
 
 export interface DatabaseOptions {
   /** The most connections to hold at a time. Default 10. */

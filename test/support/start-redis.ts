@@ -15,26 +15,14 @@ export interface TestRedis extends AsyncDisposable {
 
 const startMs = 10_000;
 
+/** The program of util-linux that has the kernel end a child with its parent, however that dies. */
+const endWithUs = "setpriv";
+
 /** Starts the `redis-server` of the machine on a unix socket in a temporary folder. */
 export async function startRedis(): Promise<TestRedis> {
   const folder = await temporaryFolder("redis");
   const url = join(folder.path, "redis.sock");
-  const options = [
-    "--port",
-    "0",
-    "--unixsocket",
-    url,
-    "--unixsocketperm",
-    "700",
-    "--dir",
-    folder.path,
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-  ];
-  // setpriv: the server ends with this process, also when that is killed.
-  const server = spawn("setpriv", ["--pdeathsig", "KILL", "redis-server", ...options], {
+  const server = spawn(endWithUs, ["--pdeathsig", "KILL", "redis-server", ...optionsFor(url, folder.path)], {
     stdio: "ignore",
     detached: true,
   });
@@ -49,6 +37,18 @@ export async function startRedis(): Promise<TestRedis> {
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+function optionsFor(socket: string, directory: string): string[] {
+  const options = {
+    port: "0",
+    unixsocket: socket,
+    unixsocketperm: "700",
+    dir: directory,
+    save: "",
+    appendonly: "no",
+  };
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
 async function untilListening(path: string, server: ChildProcess): Promise<void> {
