@@ -21,3 +21,8 @@ export const encodeAssignment = (assignment: Assignment): Uint8Array =>
 
 /** Throws when the bytes are not an assignment. */
 export const decodeAssignment = (body: Uint8Array): Assignment => fromBinary(AssignmentSchema, body);
+
+/** The stream of a handler's tasks. Programs have one of their own, so that those which wait for a program slot hold up nothing else. */
+export function workStreamOf(handler: string, stream: string = defaultWorkStream): string {
+  return handler === "program" ? `${stream}:program` : stream;
+}

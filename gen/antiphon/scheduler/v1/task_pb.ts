@@ -57,7 +57,7 @@ export type Task = Message<"antiphon.scheduler.v1.Task"> & {
   state: TaskState;
 
   /**
-   * The latest attempt, from 1; 0 before the first was handed to a worker.
+   * The latest attempt, from 1; 0 while PENDING.
    *
    * @generated from field: int32 attempt = 6;
    */

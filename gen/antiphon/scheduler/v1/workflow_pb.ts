@@ -120,6 +120,11 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
    * `{}`. Strings in it may hold templates such as `{{ A.data.items[0] }}`,
    * which are replaced by outputs of upstream nodes when the node starts.
    *
+   * `noop` gives its config as its output. `program` takes `file_name` (a `.py`
+   * file), `source` (its text, where templates are left alone), and optionally
+   * `arguments`, `requirements`, `wall_time_ms` as in Program, and `input`, which
+   * the program finds as its input.
+   *
    * @generated from field: bytes config = 4;
    */
   config: Uint8Array;

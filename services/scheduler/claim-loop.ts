@@ -1,0 +1,128 @@
+/*
+ * Keeps a replica alive and its share of the partitions owned.
+ *
+ *   C1. The lease is renewed before anything is claimed; the owner may answer
+ *       until the lease ends, counted from when the renewal was sent.
+ *   C2. Taking a partition is two statements: raise the epoch, then read. So
+ *       every commit of the former owner is either read or fenced.
+ *   C3. Partitions of an owner whose lease expired, or that nobody owns, are
+ *       taken up to a fair share; what is beyond it is given back.
+ *   C4. A partition with an event of an unknown type is given back: newer code
+ *       wrote it, and only newer code may decide about it.
+ */
+import { Backoff } from "../../lib/async/backoff.ts";
+import { delay } from "../../lib/async/delay.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import type { Run } from "./core/run.ts";
+import { UnknownEventType } from "./event-codec.ts";
+import type { Claim, Ownership, PartitionStore } from "./partition-store.ts";
+
+/** Between two renewals; a third of what a lease bears to be missed. */
+const intervalMs = 1_000;
+
+/** How long before the end of its lease an owner stops to answer, for what two clocks may differ in speed. */
+const marginMs = 1_000;
+
+/** How many runs are folded in one read after a claim. */
+const runsPerRead = 500;
+
+export interface ClaimLoop {
+  readonly incarnation: string;
+  /** Where other replicas reach this one; empty when they can not. */
+  readonly address: string;
+  readonly leaseMs: number;
+  readonly partitions: PartitionStore;
+  readonly liveRuns: (partitions: readonly number[]) => Promise<string[]>;
+  readonly load: (runIds: readonly string[]) => Promise<Map<string, Run>>;
+  readonly owner: {
+    readonly claims: ReadonlyMap<number, Claim>;
+    extendLease(endsAt: number): void;
+    lose(partitions: ReadonlySet<number>): void;
+  };
+  /** Called with what was claimed and read. */
+  readonly onClaimed: (claims: readonly Claim[], runs: readonly Run[]) => Promise<void>;
+  /** Called with who owns what, each time it was read. */
+  readonly onOwnerships: (ownerships: readonly Ownership[]) => void;
+  /** Called with the database's clock as read at a moment of `performance.now()`. */
+  readonly onClock: (databaseTime: Date, readAt: number) => void;
+  /** A signal that aborts when, from now on, a claim is lost and should be looked after at once. */
+  readonly nextLoss: () => AbortSignal;
+  readonly log: Logger;
+}
+
+export async function claimLoop(loop: ClaimLoop, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff({ firstMs: 100, maxMs: 2_000 });
+  while (!signal.aborted) {
+    const loss = loop.nextLoss();
+    try {
+      await turn(loop);
+      backoff.reset();
+      await delay(intervalMs, AbortSignal.any([signal, loss]));
+    } catch (error) {
+      const level = backoff.failures === 0 ? "debug" : "warn";
+      loop.log[level]({ err: error }, "partitions not claimed");
+      await backoff.wait(signal);
+    }
+  }
+}
+
+async function turn(loop: ClaimLoop): Promise<void> {
+  const { incarnation, address, leaseMs, partitions, owner } = loop;
+  const sentAt = performance.now();
+  const databaseTime = await partitions.renew({ incarnation, address, leaseMs });
+  loop.onClock(databaseTime, (sentAt + performance.now()) / 2);
+  owner.extendLease(sentAt + leaseMs - marginMs);
+
+  const ownerships = await partitions.ownerships();
+  loop.onOwnerships(ownerships);
+  const mine = ownerships.filter((ownership) => ownership.incarnation === incarnation);
+  const taken = new Set(
+    [...owner.claims.keys()].filter((held) => !mine.some(({ partition }) => partition === held)),
+  );
+  if (taken.size > 0) owner.lose(taken);
+
+  const others = new Set(ownerships.flatMap((ownership) => ownership.incarnation ?? []));
+  others.delete(incarnation);
+  const share = Math.ceil(ownerships.length / (others.size + 1));
+  // Mine in the database but not in memory: lost by a failed commit.
+  const again = mine.filter(({ partition }) => !owner.claims.has(partition));
+  const free = ownerships.filter((ownership) => ownership.incarnation === undefined);
+  const wanted = [...again, ...free].slice(0, Math.max(0, share - owner.claims.size));
+  if (wanted.length > 0)
+    await claim(
+      loop,
+      wanted.map(({ partition }) => partition),
+    );
+
+  const excess = [...owner.claims.keys()].slice(share);
+  if (excess.length > 0 && others.size > 0) {
+    owner.lose(new Set(excess));
+    await partitions.release({ incarnation, partitions: excess });
+  }
+}
+
+async function claim(loop: ClaimLoop, wanted: readonly number[]): Promise<void> {
+  const claims = await loop.partitions.take({ incarnation: loop.incarnation, partitions: wanted });
+  if (claims.length === 0) return;
+  const numbers = claims.map(({ partition }) => partition);
+  try {
+    const runIds = await loop.liveRuns(numbers);
+    const runs: Run[] = [];
+    for (let from = 0; from < runIds.length; from += runsPerRead) {
+      runs.push(...(await loop.load(runIds.slice(from, from + runsPerRead))).values());
+    }
+    await loop.onClaimed(claims, runs);
+    loop.log.info({ partitions: numbers.length, runs: runs.length }, "partitions claimed");
+  } catch (error) {
+    if (!(error instanceof UnknownEventType)) throw error;
+    if (numbers.length > 1) {
+      for (const partition of numbers) await claim(loop, [partition]);
+      return;
+    }
+    loop.log.error(
+      { err: error, partitions: numbers },
+      "partition holds events of newer code and is given back",
+    );
+    await loop.partitions.release({ incarnation: loop.incarnation, partitions: numbers });
+  }
+}

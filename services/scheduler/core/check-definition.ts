@@ -1,0 +1,203 @@
+/*
+ * Finds every fault of a definition before anything of it is stored. Works
+ * without recursion over the graph, so that a chain of 10,000 nodes is nothing
+ * special.
+ */
+import type { FieldFault } from "../../../lib/errors/domain-error.ts";
+import { isNodeId } from "../../../lib/ids/task-id.ts";
+import type { Definition, NodeDefinition } from "./definition.ts";
+import { compileConfig } from "./plan.ts";
+
+/** How many nodes a definition may have. */
+export const maxNodes = 10_000;
+
+/** How many faults are listed. */
+const maxFaults = 100;
+
+/** Names that mean something else in templates. */
+const reservedIds = new Set(["input", "run", "item", "nodes"]);
+
+/** Answers what is wrong with a definition, most important first; empty when it may be stored. Paths begin at `dag`. */
+export function faultsOf(definition: Definition, knowsHandler: (handler: string) => boolean): FieldFault[] {
+  const { nodes } = definition;
+  if (nodes.length === 0) return [fault("dag.nodes", "FIELD_INVALID", "has no node")];
+  if (nodes.length > maxNodes) {
+    return [fault("dag.nodes", "FIELD_INVALID", `has ${nodes.length} nodes, more than ${maxNodes}`)];
+  }
+  const indexOf = new Map<string, number>();
+  const faults = nodes.flatMap((node, index) => [
+    ...idFaults(node, index, indexOf),
+    ...handlerFaults(node, index, knowsHandler),
+  ]);
+  nodes.forEach((node, index) => {
+    node.dependencies.forEach((dependency, position) => {
+      const path = `dag.nodes[${index}].dependencies[${position}]`;
+      if (!indexOf.has(dependency)) {
+        faults.push(fault(path, "UNKNOWN_DEPENDENCY", `there is no node "${shown(dependency)}"`));
+      } else if (node.dependencies.indexOf(dependency) < position) {
+        faults.push(fault(path, "FIELD_INVALID", `names "${shown(dependency)}" twice`));
+      }
+    });
+  });
+  const order = sortedIndexes(nodes, indexOf);
+  if (order.length < nodes.length) {
+    const cycle = findCycle(nodes, indexOf, new Set(order));
+    const first = indexOf.get(cycle[0] ?? "") ?? 0;
+    const position = nodes[first]?.dependencies.indexOf(cycle.at(-2) ?? "") ?? 0;
+    const path = `dag.nodes[${first}].dependencies[${Math.max(position, 0)}]`;
+    faults.push(
+      fault(path, "DAG_CYCLE", `the nodes depend on each other in a circle: ${cycle.join(" -> ")}`),
+    );
+  }
+  faults.push(...templateFaults(nodes, indexOf, order));
+  return faults.slice(0, maxFaults);
+}
+
+function idFaults(node: NodeDefinition, index: number, indexOf: Map<string, number>): FieldFault[] {
+  const path = `dag.nodes[${index}].id`;
+  if (!isNodeId(node.id)) {
+    return [fault(path, "FIELD_INVALID", "is not of the form [A-Za-z_][A-Za-z0-9_-]{0,62}")];
+  }
+  if (reservedIds.has(node.id)) return [fault(path, "FIELD_INVALID", `"${node.id}" is reserved`)];
+  const earlier = indexOf.get(node.id);
+  if (earlier !== undefined) {
+    return [fault(path, "DUPLICATE_NODE", `"${node.id}" is the id of dag.nodes[${earlier}] too`)];
+  }
+  indexOf.set(node.id, index);
+  return [];
+}
+
+function handlerFaults(
+  node: NodeDefinition,
+  index: number,
+  knowsHandler: (handler: string) => boolean,
+): FieldFault[] {
+  if (knowsHandler(node.handler)) return [];
+  const path = `dag.nodes[${index}].handler`;
+  return [fault(path, "UNKNOWN_HANDLER", `no worker ever offered "${shown(node.handler)}"`)];
+}
+
+/** Indexes of nodes with every dependency before its dependents; without those on or behind a cycle. */
+function sortedIndexes(nodes: readonly NodeDefinition[], indexOf: ReadonlyMap<string, number>): number[] {
+  const dependents: number[][] = nodes.map(() => []);
+  const waitsFor = nodes.map((node, index) => {
+    const known = new Set(node.dependencies.flatMap((id) => indexOf.get(id) ?? []));
+    for (const dependency of known) dependents[dependency]?.push(index);
+    return known.size;
+  });
+  const order = waitsFor.flatMap((count, index) => (count === 0 ? [index] : []));
+  for (let next = 0; next < order.length; next += 1) {
+    for (const dependent of dependents[order[next] ?? 0] ?? []) {
+      waitsFor[dependent] = (waitsFor[dependent] ?? 0) - 1;
+      if (waitsFor[dependent] === 0) order.push(dependent);
+    }
+  }
+  return order;
+}
+
+/** Walks from a node that could not be sorted to dependencies that could not either, until one comes again. */
+function findCycle(
+  nodes: readonly NodeDefinition[],
+  indexOf: ReadonlyMap<string, number>,
+  sorted: ReadonlySet<number>,
+): string[] {
+  const start = nodes.findIndex((_, index) => !sorted.has(index));
+  const seen = new Map<string, number>();
+  const walked: string[] = [];
+  let node = nodes[start];
+  while (node !== undefined && !seen.has(node.id)) {
+    seen.set(node.id, walked.length);
+    walked.push(node.id);
+    const next: number | undefined = node.dependencies
+      .flatMap((id) => indexOf.get(id) ?? [])
+      .find((index) => !sorted.has(index));
+    node = next === undefined ? undefined : nodes[next];
+  }
+  if (node === undefined) return walked;
+  const cycle = walked.slice(seen.get(node.id)).reverse();
+  const [first] = cycle;
+  return first === undefined ? cycle : [...cycle, first];
+}
+
+function templateFaults(
+  nodes: readonly NodeDefinition[],
+  indexOf: ReadonlyMap<string, number>,
+  order: readonly number[],
+): FieldFault[] {
+  const upstream = new Upstream(nodes, indexOf, order);
+  return nodes.flatMap((node, index) => {
+    const path = `dag.nodes[${index}].config`;
+    const { references, faults } = compileConfig(node);
+    return [
+      ...faults.map(({ at, template, message }) =>
+        fault(path + at, "TEMPLATE_INVALID", `${shown(template)} ${message}`),
+      ),
+      ...references.flatMap(({ at, template, root, node: named }) => {
+        if (root === "input" || root === "run") return [];
+        const used = root === "nodes" ? (named ?? "") : root;
+        const target = indexOf.get(used);
+        if (target !== undefined && upstream.includes(index, target)) return [];
+        const problem =
+          root === "item"
+            ? "item is known within for_each only"
+            : target === undefined
+              ? `there is no node "${shown(used)}"`
+              : `"${used}" is not upstream of "${node.id}"`;
+        return [fault(path + at, "TEMPLATE_INVALID", `${shown(template)}: ${problem}`)];
+      }),
+    ];
+  });
+}
+
+/** Which nodes come before which: a row of bits for each node, made when first asked for. */
+class Upstream {
+  readonly #nodes: readonly NodeDefinition[];
+  readonly #indexOf: ReadonlyMap<string, number>;
+  readonly #order: readonly number[];
+  readonly #words: number;
+  #rows: Uint32Array | undefined;
+
+  constructor(
+    nodes: readonly NodeDefinition[],
+    indexOf: ReadonlyMap<string, number>,
+    order: readonly number[],
+  ) {
+    this.#nodes = nodes;
+    this.#indexOf = indexOf;
+    this.#order = order;
+    this.#words = Math.ceil(nodes.length / 32);
+  }
+
+  includes(node: number, before: number): boolean {
+    this.#rows ??= this.#fill();
+    const word = this.#rows[node * this.#words + (before >>> 5)] ?? 0;
+    return (word & (1 << (before & 31))) !== 0;
+  }
+
+  #fill(): Uint32Array {
+    const rows = new Uint32Array(this.#nodes.length * this.#words);
+    for (const index of this.#order) {
+      const row = index * this.#words;
+      for (const id of this.#nodes[index]?.dependencies ?? []) {
+        const dependency = this.#indexOf.get(id);
+        if (dependency === undefined) continue;
+        const from = dependency * this.#words;
+        for (let word = 0; word < this.#words; word += 1) {
+          rows[row + word] = (rows[row + word] ?? 0) | (rows[from + word] ?? 0);
+        }
+        const at = row + (dependency >>> 5);
+        rows[at] = (rows[at] ?? 0) | (1 << (dependency & 31));
+      }
+    }
+    return rows;
+  }
+}
+
+function fault(path: string, reason: FieldFault["reason"], message: string): FieldFault {
+  return { path, reason, message };
+}
+
+/** Text of the user's, short enough for a message. */
+function shown(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

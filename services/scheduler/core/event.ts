@@ -1,0 +1,105 @@
+/*
+ * The facts that a run's history is made of: what came from outside. What
+ * follows from them (queued, skipped, the run completed) is derived by the fold
+ * and never stored. A type that was written once is understood for ever.
+ */
+import type { Definition } from "./definition.ts";
+import type { Json } from "./json.ts";
+
+/** One fact, as it stands in history. */
+export type RunEvent = EventPlace & Fact;
+
+/** Where a fact stands. */
+export interface EventPlace {
+  /** 1, 2, 3, … within the run. */
+  readonly seq: number;
+  /** When it was decided, by the clock of the database. */
+  readonly at: Date;
+}
+
+/** Why a task did not complete. */
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+  /** The node where it began. */
+  readonly nodeId: string;
+  readonly exitCode?: number;
+}
+
+/** A file that an attempt left behind. */
+export interface LeftFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  | { readonly kind: "completed"; readonly output: Json }
+  | { readonly kind: "failed"; readonly reason: string; readonly message: string; readonly exitCode?: number }
+  | { readonly kind: "cancelled" };
+
+/** A worker's right to an attempt. */
+export interface Lease {
+  readonly workerId: string;
+  readonly incarnation: string;
+  readonly token: string;
+  /** Public key for secret answers, in base64; programs have one. */
+  readonly sealKey?: string;
+}
+
+/** What came from outside. */
+export type Fact =
+  | {
+      readonly type: "run_started";
+      readonly clientId: string;
+      readonly requestId: string;
+      /** Digest of the request that started it: a repeat has the same. */
+      readonly requestDigest: string;
+      /** Undefined for a stand-alone task. */
+      readonly workflowId?: string;
+      readonly definition: Definition;
+      readonly input: Json;
+    }
+  | AttemptFact<"task_leased", { readonly lease: Lease; readonly report: number }>
+  | AttemptFact<"task_started", { readonly report: number }>
+  | AttemptFact<
+      "prompt_opened",
+      {
+        readonly promptId: string;
+        readonly text: string;
+        readonly password: boolean;
+        readonly report: number;
+      }
+    >
+  | AttemptFact<
+      "prompt_answered",
+      {
+        readonly promptId: string;
+        readonly answeredBy: string;
+        readonly requestId: string;
+        /** Absent when the answer was sealed: it is stored nowhere. */
+        readonly answer?: string;
+        /** The report that confirmed a sealed answer; absent else. */
+        readonly report?: number;
+      }
+    >
+  | AttemptFact<
+      "task_ended",
+      {
+        readonly outcome: Outcome;
+        readonly lease: Lease;
+        readonly report: number;
+        readonly lastSeq: number;
+        readonly files: readonly LeftFile[];
+      }
+    >
+  | AttemptFact<"lease_lapsed", { readonly workerId: string }>
+  | { readonly type: "cancel_requested"; readonly clientId: string; readonly requestId: string }
+  | { readonly type: "run_refused"; readonly message: string };
+
+/** A fact about one attempt of one task. */
+export type AttemptFact<Type extends string, Rest> = {
+  readonly type: Type;
+  readonly nodeId: string;
+  readonly attempt: number;
+} & Rest;

@@ -1,0 +1,221 @@
+/*
+ * Templates: strings in a node's config that are replaced when the node starts.
+ *
+ *   {{ A.data.items[0] }}        a value of A's output
+ *   {{ input.x }}  {{ run.id }}  the run's input, the run itself
+ *   {{ nodes.A.status }}         how A ended; `nodes.A.error` says why it failed
+ *   {{ A.x | default("y") }}     another value where there is none
+ *   {{ "{{" }}                   a literal text
+ *
+ * A string that is one template gives the value with its type. An embedded one
+ * gives text: strings as they are, everything else as JSON; percent-encoded when
+ * the string is a URL. Only own properties are seen, and nothing is evaluated.
+ */
+import type { Json } from "./json.ts";
+
+/** What stands between the braces of one template, taken apart. */
+interface Expression {
+  /** As written, for messages. */
+  readonly text: string;
+  /** The first name, then keys and indexes; for a literal, empty. */
+  readonly path: readonly (string | number)[];
+  readonly literal: string | undefined;
+  readonly fallback: Json | undefined;
+}
+
+/** A config value with its templates taken apart. */
+export type Compiled =
+  /** Holds no template anywhere. */
+  | { readonly kind: "constant"; readonly value: Json }
+  | { readonly kind: "value"; readonly expression: Expression }
+  | { readonly kind: "text"; readonly parts: readonly (string | Expression)[]; readonly isUrl: boolean }
+  | { readonly kind: "list"; readonly items: readonly Compiled[] }
+  | { readonly kind: "object"; readonly entries: readonly (readonly [string, Compiled])[] };
+
+/** One use of a value in a template: where it stands in the config, and what it names. */
+export interface Reference {
+  /** Path of the string within the config: `.prompt`, `.items[2]`. */
+  readonly at: string;
+  readonly template: string;
+  /** The first name and, after `nodes`, the second. */
+  readonly root: string;
+  readonly node: string | undefined;
+}
+
+/** Something wrong with a template. */
+export interface TemplateFault {
+  readonly at: string;
+  readonly template: string;
+  readonly message: string;
+}
+
+/** Takes a config value apart. Faults and references are added to the lists given. */
+export function compile(
+  value: Json,
+  found: { readonly references: Reference[]; readonly faults: TemplateFault[] },
+  at = "",
+): Compiled {
+  if (typeof value === "string") return compileString(value, found, at);
+  if (typeof value !== "object" || value === null) return { kind: "constant", value };
+  if (isList(value)) {
+    const items = value.map((item, index) => compile(item, found, `${at}[${index}]`));
+    return items.every((item) => item.kind === "constant")
+      ? { kind: "constant", value }
+      : { kind: "list", items };
+  }
+  const entries = Object.entries(value).map(
+    ([key, child]) => [key, compile(child, found, `${at}.${key}`)] as const,
+  );
+  return entries.every(([, child]) => child.kind === "constant")
+    ? { kind: "constant", value }
+    : { kind: "object", entries };
+}
+
+/** Looks a name up: the value of `A`, `input`, `run` or `nodes`; undefined when there is none. */
+export type Scope = (name: string) => Json | undefined;
+
+/** Puts values in place of templates, or answers the template that has none. */
+export function resolve(
+  compiled: Compiled,
+  scope: Scope,
+): { readonly value: Json } | { readonly missing: string } {
+  switch (compiled.kind) {
+    case "constant":
+      return compiled;
+    case "value":
+      return lookUp(compiled.expression, scope);
+    case "text": {
+      let text = "";
+      for (const part of compiled.parts) {
+        if (typeof part === "string") {
+          text += part;
+          continue;
+        }
+        const found = lookUp(part, scope);
+        if ("missing" in found) return found;
+        const shown = typeof found.value === "string" ? found.value : JSON.stringify(found.value);
+        text += compiled.isUrl ? encodeURIComponent(shown.toWellFormed()) : shown;
+      }
+      return { value: text };
+    }
+    case "list": {
+      const items: Json[] = [];
+      for (const item of compiled.items) {
+        const found = resolve(item, scope);
+        if ("missing" in found) return found;
+        items.push(found.value);
+      }
+      return { value: items };
+    }
+    case "object": {
+      const entries: [string, Json][] = [];
+      for (const [key, child] of compiled.entries) {
+        const found = resolve(child, scope);
+        if ("missing" in found) return found;
+        entries.push([key, found.value]);
+      }
+      return { value: Object.fromEntries(entries) };
+    }
+  }
+}
+
+const template = /\{\{(.*?)\}\}/gs;
+const url = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//;
+
+function compileString(
+  text: string,
+  found: { readonly references: Reference[]; readonly faults: TemplateFault[] },
+  at: string,
+): Compiled {
+  if (!text.includes("{{")) return { kind: "constant", value: text };
+  const parts: (string | Expression)[] = [];
+  let end = 0;
+  for (const match of text.matchAll(template)) {
+    if (match.index > end) parts.push(text.slice(end, match.index));
+    end = match.index + match[0].length;
+    const expression = parse(match[0], match[1] ?? "");
+    if ("message" in expression) {
+      found.faults.push({ at, template: match[0], message: expression.message });
+      continue;
+    }
+    const [root, second] = expression.path;
+    if (typeof root === "string") {
+      const node = root === "nodes" ? String(second ?? "") : undefined;
+      found.references.push({ at, template: match[0], root, node });
+    }
+    parts.push(expression);
+  }
+  const rest = text.slice(end);
+  if (rest.includes("{{")) found.faults.push({ at, template: rest.slice(0, 80), message: "is not closed" });
+  if (rest !== "") parts.push(rest);
+  const [only] = parts;
+  if (parts.length === 1 && typeof only === "object") return { kind: "value", expression: only };
+  return { kind: "text", parts, isUrl: url.test(text) };
+}
+
+const step = /\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d{1,9})\]|\[("(?:[^"\\]|\\.)*")\]/y;
+const name = /[A-Za-z_][A-Za-z0-9_-]*/y;
+const fallback = /^\|\s*default\((.*)\)$/s;
+
+function parse(text: string, inner: string): Expression | { readonly message: string } {
+  const source = inner.trim();
+  if (source.startsWith('"')) {
+    const literal = jsonOf(source);
+    return typeof literal?.value === "string"
+      ? { text, path: [], literal: literal.value, fallback: undefined }
+      : { message: "is not a text in double quotes" };
+  }
+  name.lastIndex = 0;
+  const root = name.exec(source)?.[0];
+  if (root === undefined) return { message: "does not begin with a name" };
+  const path: (string | number)[] = [root];
+  let end = root.length;
+  for (;;) {
+    step.lastIndex = end;
+    const match = step.exec(source);
+    if (match === null) break;
+    end += match[0].length;
+    if (match[1] !== undefined) path.push(match[1]);
+    else if (match[2] !== undefined) path.push(Number(match[2]));
+    else path.push(String(jsonOf(match[3] ?? '""')?.value));
+  }
+  const rest = source.slice(end).trim();
+  if (rest === "") return { text, path, literal: undefined, fallback: undefined };
+  const given = fallback.exec(rest)?.[1];
+  if (given === undefined)
+    return { message: `has "${rest.slice(0, 40)}" where a path or default(…) may stand` };
+  const value = jsonOf(given);
+  return value === undefined
+    ? { message: "has a default that is not JSON" }
+    : { text, path, literal: undefined, fallback: value.value };
+}
+
+function lookUp(
+  expression: Expression,
+  scope: Scope,
+): { readonly value: Json } | { readonly missing: string } {
+  if (expression.literal !== undefined) return { value: expression.literal };
+  const [root, ...steps] = expression.path;
+  let value = scope(String(root));
+  for (const key of steps) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) {
+      value = undefined;
+      break;
+    }
+    value = (value as Record<string | number, Json>)[key];
+  }
+  value ??= value === null && expression.fallback === undefined ? null : expression.fallback;
+  return value === undefined ? { missing: expression.text } : { value };
+}
+
+function jsonOf(text: string): { readonly value: Json } | undefined {
+  try {
+    return { value: JSON.parse(text) as Json };
+  } catch {
+    return undefined;
+  }
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}

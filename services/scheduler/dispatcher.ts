@@ -1,0 +1,240 @@
+/*
+ * Hands ready tasks to the broker, in fair order and not too many at once.
+ *
+ *   D1. Only tasks whose readiness is committed are added.
+ *   D2. Of each stream at most `window` entries are out that nobody has reported
+ *       on; the rest waits here, a queue per client, served in turn.
+ *   D3. Publishing again is harmless: the lease goes to one worker. It is done
+ *       when an entry was taken and nothing was heard about it for a lease, when
+ *       the broker lost its contents, and after a take-over; in the last two
+ *       cases after one round of heartbeats has told who holds what.
+ *   D4. A task leaves when it is leased, has ended, or its partition is lost.
+ */
+import { create } from "@bufbuild/protobuf";
+import { AssignmentSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
+import { type Broker, compareIds, type EntryId } from "../../lib/broker/broker.ts";
+import { partitionOf } from "../../lib/ids/partition.ts";
+import { taskIdOf } from "../../lib/ids/task-id.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import { encodeAssignment, workStreamOf } from "../../lib/streams/work-stream.ts";
+import { type JsonObject, jsonBytes } from "./core/json.ts";
+import type { Run, Task } from "./core/run.ts";
+import type { ListeningClock } from "./lease-watch.ts";
+
+/** A task that waits for a worker. */
+interface Ready {
+  readonly run: Run;
+  readonly task: Task;
+  readonly attempt: number;
+  readonly config: JsonObject;
+  readonly stream: string;
+}
+
+/** A task that is in its stream, or was taken and not reported on. */
+interface Published extends Ready {
+  /** Undefined until the broker answered, or when it did not. */
+  entryId: EntryId | undefined;
+  /** On the listening clock: when it was published or last named by a heartbeat. */
+  heardAt: number;
+}
+
+/** Tasks of one stream that wait to be published, each client in its turn. */
+class FairQueue {
+  readonly #byClient = new Map<string, Ready[]>();
+  size = 0;
+
+  push(ready: Ready): void {
+    const waiting = this.#byClient.get(ready.run.clientId);
+    if (waiting === undefined) this.#byClient.set(ready.run.clientId, [ready]);
+    else waiting.push(ready);
+    this.size += 1;
+  }
+
+  remove(isUnwanted: (ready: Ready) => boolean): void {
+    for (const [clientId, waiting] of this.#byClient) {
+      const wanted = waiting.filter((ready) => !isUnwanted(ready));
+      this.size -= waiting.length - wanted.length;
+      if (wanted.length === 0) this.#byClient.delete(clientId);
+      else this.#byClient.set(clientId, wanted);
+    }
+  }
+
+  shift(): Ready | undefined {
+    const [next] = this.#byClient;
+    if (next === undefined) return undefined;
+    const [clientId, waiting] = next;
+    const ready = waiting.shift();
+    this.#byClient.delete(clientId);
+    if (waiting.length > 0) this.#byClient.set(clientId, waiting);
+    this.size -= 1;
+    return ready;
+  }
+}
+
+export interface DispatcherOptions {
+  readonly broker: Pick<Broker, "publish" | "remove" | "takenUpTo">;
+  readonly clock: ListeningClock;
+  readonly log: Logger;
+  /** The group that workers take as. */
+  readonly group: string;
+  /** The stream of tasks that any of our workers can carry out. */
+  readonly stream: string;
+}
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #queues = new Map<string, FairQueue>();
+  readonly #published = new Map<Task, Published>();
+  readonly #outByStream = new Map<string, number>();
+  #window = 128;
+  #flushing = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** How many entries of one stream may be out; follows the slots of the workers. */
+  set window(entries: number) {
+    this.#window = entries;
+  }
+
+  /** Adds a task whose readiness is committed. */
+  add(run: Run, task: Task, config: JsonObject): void {
+    const handler = run.plan.nodes[task.node]?.handler ?? "";
+    const stream = workStreamOf(handler, this.#options.stream);
+    const queue = this.#queues.get(stream) ?? new FairQueue();
+    this.#queues.set(stream, queue);
+    queue.push({ run, task, attempt: task.attempt, config, stream });
+    this.#flushSoon();
+  }
+
+  /** Adds a task that was ready before a take-over: it may be in its stream or with a worker, so it is counted as published until `republish`. */
+  assume(run: Run, task: Task, config: JsonObject): void {
+    const handler = run.plan.nodes[task.node]?.handler ?? "";
+    const stream = workStreamOf(handler, this.#options.stream);
+    const { attempt } = task;
+    const heardAt = this.#options.clock.now;
+    this.#published.set(task, { run, task, attempt, config, stream, entryId: undefined, heardAt });
+    this.#count(stream, 1);
+  }
+
+  /** Forgets all tasks of these records: they are folded anew, here or elsewhere. */
+  drop(runs: ReadonlySet<Run>): void {
+    const isLost = ({ run }: Ready) => runs.has(run);
+    for (const published of [...this.#published.values()].filter(isLost)) this.settle(published.task);
+    for (const queue of this.#queues.values()) queue.remove(isLost);
+  }
+
+  /** Removes a task that is leased or has ended. */
+  settle(task: Task): void {
+    const published = this.#published.get(task);
+    if (published === undefined) return;
+    this.#published.delete(task);
+    this.#count(published.stream, -1);
+    if ((this.#queues.get(published.stream)?.size ?? 0) > 0) this.#flushSoon();
+  }
+
+  /** Notes that a worker holds a task that it has not reported on. */
+  heard(task: Task): void {
+    const published = this.#published.get(task);
+    if (published !== undefined) published.heardAt = this.#options.clock.now;
+  }
+
+  /** Publishes again what was taken longer than `leaseMs` ago and never heard of since. */
+  async sweep(leaseMs: number): Promise<void> {
+    const before = this.#options.clock.now - leaseMs;
+    const silent = [...this.#published.values()].filter((published) => published.heardAt <= before);
+    for (const [stream, overdue] of Map.groupBy(silent, (published) => published.stream)) {
+      const takenUpTo = await this.#options.broker.takenUpTo(stream, this.#options.group);
+      const gone = overdue.filter(({ entryId }) => {
+        return entryId === undefined || (takenUpTo !== undefined && compareIds(entryId, takenUpTo) <= 0);
+      });
+      await this.#options.broker.remove(
+        stream,
+        gone.flatMap(({ entryId }) => entryId ?? []),
+      );
+      this.#again(gone);
+    }
+  }
+
+  /** Publishes everything again that no heartbeat named since `since`, on the listening clock: the broker lost its contents. */
+  republish(since: number): void {
+    this.#again([...this.#published.values()].filter((published) => published.heardAt <= since));
+  }
+
+  #again(entries: readonly Published[]): void {
+    if (entries.length > 0) this.#options.log.warn({ count: entries.length }, "work published again");
+    for (const { run, task, config } of entries) {
+      this.settle(task);
+      if (isWaiting(task)) this.add(run, task, config);
+    }
+  }
+
+  #count(stream: string, change: number): void {
+    this.#outByStream.set(stream, (this.#outByStream.get(stream) ?? 0) + change);
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    // What one commit made ready goes out in one call.
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush().catch((error: unknown) => this.#options.log.warn({ err: error }, "work not published"));
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const next: Published[] = [];
+    for (const [stream, queue] of this.#queues) {
+      while (queue.size > 0 && (this.#outByStream.get(stream) ?? 0) < this.#window) {
+        const ready = queue.shift();
+        if (ready === undefined) break;
+        if (!isCurrent(ready) || this.#published.has(ready.task)) continue;
+        const published: Published = { ...ready, entryId: undefined, heardAt: this.#options.clock.now };
+        this.#published.set(ready.task, published);
+        this.#count(stream, 1);
+        next.push(published);
+      }
+    }
+    if (next.length === 0) return;
+    const ids = await this.#options.broker.publish(
+      next.map((ready) => ({ stream: ready.stream, body: assignmentOf(ready) })),
+    );
+    next.forEach((published, index) => {
+      published.entryId = ids[index];
+    });
+  }
+}
+
+function isWaiting(task: Task): boolean {
+  return task.state === "queued" && task.lease === undefined;
+}
+
+/** Whether nothing has happened to the task since it became ready. */
+function isCurrent({ task, attempt }: Ready): boolean {
+  return isWaiting(task) && task.attempt === attempt;
+}
+
+function assignmentOf({ run, task, attempt, config }: Ready): Uint8Array {
+  const node = run.plan.nodes[task.node];
+  const nodeId = node?.id ?? "";
+  const handler = node?.handler ?? "";
+  return encodeAssignment(
+    create(AssignmentSchema, {
+      taskId: taskIdOf(run.runId, nodeId),
+      runId: run.runId,
+      partition: partitionOf(run.runId),
+      nodeId,
+      attempt,
+      handler,
+      config: jsonBytes(handler === "program" ? withoutFiles(config) : config),
+    }),
+  );
+}
+
+/** A program's file and input are fetched by the worker that holds the lease. */
+function withoutFiles(config: JsonObject): JsonObject {
+  const { source: _source, input: _input, ...rest } = config;
+  return rest;
+}

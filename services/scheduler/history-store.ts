@@ -1,0 +1,175 @@
+import type { Database } from "../../lib/postgres/database.ts";
+import { sql } from "../../lib/postgres/sql.ts";
+import type { EventRow } from "./event-codec.ts";
+
+/** The row that lists show of a run. */
+export interface RunRow {
+  readonly run_id: string;
+  readonly partition: number;
+  readonly client_id: string;
+  readonly workflow_id: string | null;
+  readonly name: string;
+  readonly state: string;
+  readonly is_cancel_requested: boolean;
+  readonly failure: Uint8Array | null;
+  readonly created_at: Date;
+  readonly ended_at: Date | null;
+}
+
+/** The file of a stand-alone task. */
+export interface ProgramRow {
+  readonly run_id: string;
+  readonly content: Uint8Array;
+}
+
+/** What one commit brings. */
+export interface Batch {
+  /** The replica that commits. */
+  readonly incarnation: string;
+  /** Every partition that is written to or answered for, with the epoch it was claimed at. */
+  readonly claims: readonly { readonly partition: number; readonly epoch: number }[];
+  readonly events: readonly EventRow[];
+  /** Runs that begin, as they are after the events. */
+  readonly started: readonly RunRow[];
+  /** Runs that changed in what lists show, as they are after the events. */
+  readonly changed: readonly RunRow[];
+  readonly programs: readonly ProgramRow[];
+}
+
+/** SQL of the history: the only writer of `run_event` and `run`. */
+export function historyStore(db: Database) {
+  return {
+    /** Appends a batch (none of it is allowed, and checks all the same), or nothing when a partition has another owner by now. */
+    async append(batch: Batch): Promise<"appended" | "fenced"> {
+      const { claims, events, started, changed, programs } = batch;
+      const [row] = await db.query<{ owned: boolean }>(sql`
+        with owned as (
+          -- FOR SHARE: a replica that takes the partition over waits for this
+          -- commit and so reads every event appended before its own epoch; one
+          -- that has taken it already makes the epoch differ, and nothing is
+          -- appended. In one order, so that two batches never block each other.
+          select p.partition
+          from scheduler.partition as p
+          join unnest(
+            ${claims.map((claim) => claim.partition)}::int[],
+            ${claims.map((claim) => claim.epoch)}::bigint[]
+          ) as mine (partition, epoch) using (partition, epoch)
+          where p.owner_incarnation = ${batch.incarnation}::uuid
+          order by p.partition
+          for share of p
+        ), verdict as (
+          select count(*) = ${claims.length}::int as owned from owned
+        ), appended as (
+          insert into scheduler.run_event (run_id, seq, type, node_id, attempt, at, payload)
+          select event.*
+          from unnest(
+            ${events.map((event) => event.run_id)}::uuid[],
+            ${events.map((event) => event.seq)}::int[],
+            ${events.map((event) => event.type)}::text[],
+            ${events.map((event) => event.node_id)}::text[],
+            ${events.map((event) => event.attempt)}::int[],
+            ${events.map((event) => event.at)}::timestamptz[],
+            ${events.map((event) => event.payload)}::bytea[]
+          ) as event
+          where (select owned from verdict)
+        ), started as (
+          insert into scheduler.run (
+            run_id, partition, client_id, workflow_id, name, state, is_cancel_requested, failure, created_at, ended_at
+          )
+          select run.*
+          from unnest(
+            ${started.map((run) => run.run_id)}::uuid[],
+            ${started.map((run) => run.partition)}::int[],
+            ${started.map((run) => run.client_id)}::text[],
+            ${started.map((run) => run.workflow_id)}::uuid[],
+            ${started.map((run) => run.name)}::text[],
+            ${started.map((run) => run.state)}::text[],
+            ${started.map((run) => run.is_cancel_requested)}::boolean[],
+            ${started.map((run) => run.failure)}::bytea[],
+            ${started.map((run) => run.created_at)}::timestamptz[],
+            ${started.map((run) => run.ended_at)}::timestamptz[]
+          ) as run
+          where (select owned from verdict)
+        ), changed as (
+          update scheduler.run as run
+          set
+            state = new.state,
+            is_cancel_requested = new.is_cancel_requested,
+            failure = new.failure,
+            ended_at = new.ended_at
+          from unnest(
+            ${changed.map((run) => run.run_id)}::uuid[],
+            ${changed.map((run) => run.state)}::text[],
+            ${changed.map((run) => run.is_cancel_requested)}::boolean[],
+            ${changed.map((run) => run.failure)}::bytea[],
+            ${changed.map((run) => run.ended_at)}::timestamptz[]
+          ) as new (run_id, state, is_cancel_requested, failure, ended_at)
+          where run.run_id = new.run_id
+            and (select owned from verdict)
+        ), kept as (
+          insert into scheduler.program (run_id, content)
+          select program.*
+          from unnest(
+            ${programs.map((program) => program.run_id)}::uuid[],
+            ${programs.map((program) => program.content)}::bytea[]
+          ) as program
+          where (select owned from verdict)
+        )
+        select owned from verdict
+      `);
+      return row?.owned === true ? "appended" : "fenced";
+    },
+
+    /** The histories of runs, each in order; unknown runs are missing. */
+    async eventsOf(runIds: readonly string[]): Promise<EventRow[]> {
+      return await db.query<EventRow>(sql`
+        select event.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
+        from unnest(${runIds}::uuid[]) as wanted (run_id)
+        join scheduler.run_event as event using (run_id)
+        order by event.run_id, event.seq
+      `);
+    },
+
+    /** A page of one run's history. */
+    async eventPage({
+      runId,
+      afterSeq,
+      limit,
+    }: {
+      runId: string;
+      afterSeq: number;
+      limit: number;
+    }): Promise<EventRow[]> {
+      return await db.query<EventRow>(sql`
+        select run_id, seq, type, node_id, attempt, at, payload
+        from scheduler.run_event
+        where run_id = ${runId}::uuid
+          and seq > ${afterSeq}
+        order by seq
+        limit ${limit}
+      `);
+    },
+
+    /** Runs of these partitions that have not ended. */
+    async liveRuns(partitions: readonly number[]): Promise<string[]> {
+      const rows = await db.query<{ run_id: string }>(sql`
+        select run_id
+        from scheduler.run
+        where partition = any (${partitions}::int[])
+          and ended_at is null
+        order by created_at
+      `);
+      return rows.map((row) => row.run_id);
+    },
+
+    /** The file of a stand-alone task. */
+    async program(runId: string): Promise<Uint8Array | undefined> {
+      const [row] = await db.query<{ content: Uint8Array }>(sql`
+        select content from scheduler.program where run_id = ${runId}::uuid
+      `);
+      return row?.content;
+    },
+  };
+}
+
+export type HistoryStore = ReturnType<typeof historyStore>;

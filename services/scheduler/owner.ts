@@ -1,0 +1,336 @@
+/*
+ * Owns partitions: decides about their runs, commits what was decided, and lets
+ * it out.
+ *
+ *   O1. A run is decided about by the replica that claims its partition, on
+ *       records that hold every event decided so far, committed or not.
+ *   O2. Nothing leaves before its commit: no answer, no order, no assignment, no
+ *       news. An answer that brings no event waits for an (empty) commit too,
+ *       because only a commit shows that the claim still holds.
+ *   O3. One commit is in flight at a time; what arrives meanwhile goes into the
+ *       next. There is no timer.
+ *   O4. A commit that is refused, or whose outcome is unknown, loses its
+ *       partitions: their records are dropped, and whoever waits is told that the
+ *       owner is away. The claim loop takes them anew at a higher epoch, which
+ *       waits for a straggling commit and fences it, and folds them again.
+ *   O5. Past its own lease, by its monotonic clock, an owner answers nothing.
+ *   O6. A batch that Postgres refuses for its data is divided until the run at
+ *       fault stands alone; that run alone is refused.
+ */
+import type { WatchRunResponse } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { partitionOf } from "../../lib/ids/partition.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import { isDataError, isUniqueViolation } from "../../lib/postgres/errors.ts";
+import { type Order, ordersAfter } from "./control.ts";
+import type { Fact, RunEvent } from "./core/event.ts";
+import { begin, type Consequences, evolve } from "./core/evolve.ts";
+import type { Plan } from "./core/plan.ts";
+import type { Run, Task } from "./core/run.ts";
+import { isFinalRun } from "./core/task-state.ts";
+import { encodeEvent } from "./event-codec.ts";
+import type { HistoryStore, RunRow } from "./history-store.ts";
+import type { Claim } from "./partition-store.ts";
+import { runRowOf } from "./run-row.ts";
+
+/** What was decided about a run. */
+export interface Decision<Result> {
+  readonly facts: readonly Fact[];
+  /** What the caller gets, after the commit. */
+  readonly result: Result;
+  /** What to tell workers besides what follows from the facts. */
+  readonly orders?: readonly Order[];
+  /** The plan of a run that begins, where it is known. */
+  readonly plan?: Plan;
+  /** The file of a run that begins. */
+  readonly program?: Uint8Array;
+}
+
+/** What a committed decision changed, for those who act on it. */
+export interface Committed {
+  /** Undefined when there is no such run, and only orders go out. */
+  readonly run: Run | undefined;
+  readonly events: readonly RunEvent[];
+  readonly ready: Consequences["ready"];
+  readonly changed: ReadonlySet<Task>;
+  readonly orders: readonly Order[];
+  /** What watchers of the run get; undefined when there are none. */
+  readonly news: WatchRunResponse | undefined;
+}
+
+/** A decision that waits for its commit. */
+interface Entry {
+  readonly runId: string;
+  readonly claim: Claim;
+  readonly run: Run | undefined;
+  readonly events: readonly RunEvent[];
+  readonly ready: Consequences["ready"];
+  readonly changed: ReadonlySet<Task>;
+  readonly orders: readonly Order[];
+  readonly news: WatchRunResponse | undefined;
+  readonly begins: boolean;
+  /** The run's row after the events; undefined when lists show no difference. */
+  readonly row: RunRow | undefined;
+  readonly program: Uint8Array | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface OwnerOptions {
+  readonly incarnation: string;
+  readonly history: Pick<HistoryStore, "append">;
+  /** Folds one run from history; undefined when there is none. */
+  readonly load: (runId: string) => Promise<Run | undefined>;
+  /** The time that events get: the database's, as far as it is known here. */
+  readonly clock: () => Date;
+  /** Makes what watchers of the run get, when there are any. Called before the commit, because the records go on changing. */
+  readonly newsOf: (run: Run, changed: ReadonlySet<Task>) => WatchRunResponse | undefined;
+  /** Called after each commit with what it changed, in the order of decisions. Must not throw. */
+  readonly onCommitted: (committed: readonly Committed[]) => void;
+  /** Called when records are dropped: nothing that refers to them may be acted on any more. Must not throw. */
+  readonly onDropped: (dropped: {
+    readonly partitions: ReadonlySet<number>;
+    readonly runs: ReadonlySet<Run>;
+  }) => void;
+  readonly log: Logger;
+}
+
+export class Owner {
+  readonly #options: OwnerOptions;
+  readonly #claims = new Map<number, Claim>();
+  readonly #runs = new Map<string, Run>();
+  #next: Entry[] = [];
+  #arrived = Promise.withResolvers<void>();
+  #leaseEndsAt = 0;
+
+  constructor(options: OwnerOptions) {
+    this.#options = options;
+  }
+
+  /** The partitions that are owned, with their epochs. */
+  get claims(): ReadonlyMap<number, Claim> {
+    return this.#claims;
+  }
+
+  /** The runs that have not ended, of all owned partitions. */
+  get runs(): ReadonlyMap<string, Run> {
+    return this.#runs;
+  }
+
+  /** Lets the owner answer until then, on the clock of `performance.now()`. */
+  extendLease(endsAt: number): void {
+    this.#leaseEndsAt = endsAt;
+  }
+
+  /** Starts to own partitions, with their runs that have not ended as they were read after the claim. */
+  adopt(claims: readonly Claim[], runs: Iterable<Run>): void {
+    for (const claim of claims) this.#claims.set(claim.partition, claim);
+    for (const run of runs) if (!isFinalRun(run.state)) this.#runs.set(run.runId, run);
+  }
+
+  /** Stops owning partitions; who waits for a commit of theirs is told that the owner is away. */
+  lose(partitions: ReadonlySet<number>): void {
+    for (const partition of partitions) this.#claims.delete(partition);
+    const runs = [...this.#runs.values()].filter((run) => partitions.has(partitionOf(run.runId)));
+    this.#drop(partitions, new Set(runs), (entry) => partitions.has(entry.claim.partition));
+  }
+
+  /**
+   * Decides about a run and answers after the commit. `decide` gets the run, or
+   * undefined when there is none; it must be pure, and what it throws reaches the
+   * caller. With `isNew` the run is known not to be in history.
+   *
+   * Throws `OWNER_UNAVAILABLE` when the partition is not owned, or lost meanwhile.
+   */
+  async execute<Result>(
+    runId: string,
+    decide: (run: Run | undefined, claim: Claim) => Decision<Result>,
+    { isNew = false } = {},
+  ): Promise<Result> {
+    let claim = this.#claimOf(runId);
+    let run = this.#runs.get(runId);
+    if (run === undefined && !isNew) {
+      const loaded = await this.#options.load(runId);
+      const claimNow = this.#claimOf(runId);
+      if (claimNow !== claim) throw ownerAway(claim.partition);
+      claim = claimNow;
+      run = this.#runs.get(runId) ?? loaded;
+      if (run !== undefined && !isFinalRun(run.state)) this.#runs.set(runId, run);
+    }
+    const decision = decide(run, claim);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#next.push(this.#apply({ run, runId, claim, decision }, { resolve, reject }));
+    this.#arrived.resolve();
+    await promise;
+    return decision.result;
+  }
+
+  /** Commits until `signal` aborts, and then what is left. */
+  async commitLoop(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#arrived.resolve(), { once: true });
+    while (!signal.aborted || this.#next.length > 0) {
+      if (this.#next.length === 0) await this.#arrived.promise;
+      this.#arrived = Promise.withResolvers();
+      if (signal.aborted) this.#arrived.resolve();
+      const entries = this.#next;
+      this.#next = [];
+      if (entries.length > 0) await this.#commit(entries);
+    }
+  }
+
+  #claimOf(runId: string): Claim {
+    const partition = partitionOf(runId);
+    const claim = this.#claims.get(partition);
+    if (claim === undefined || performance.now() >= this.#leaseEndsAt) throw ownerAway(partition);
+    return claim;
+  }
+
+  /** Brings the records up to a decision and makes the entry that commits it. */
+  #apply<Result>(
+    about: { run: Run | undefined; runId: string; claim: Claim; decision: Decision<Result> },
+    { resolve, reject }: Pick<Entry, "resolve" | "reject">,
+  ): Entry {
+    const { runId, claim, decision } = about;
+    let { run } = about;
+    const begins = run === undefined && decision.facts.length > 0;
+    const shownBefore = run === undefined ? "" : shown(run);
+    const at = this.#options.clock();
+    const events: RunEvent[] = [];
+    const ready: Consequences["ready"] = [];
+    const changed = new Set<Task>();
+    const orders: Order[] = [...(decision.orders ?? [])];
+    try {
+      for (const fact of decision.facts) {
+        const event: RunEvent = { ...fact, seq: (run?.seq ?? 0) + 1, at };
+        let step: Consequences;
+        if (run === undefined) {
+          const begun = begin(runId, event, decision.plan);
+          run = begun.run;
+          this.#runs.set(runId, run);
+          step = begun;
+        } else {
+          step = evolve(run, event);
+        }
+        events.push(event);
+        ready.push(...step.ready);
+        for (const task of step.changed) changed.add(task);
+        orders.push(...ordersAfter(run, event, claim.epoch));
+      }
+    } catch (error) {
+      // The records are changed in part; history is whole.
+      this.#options.log.error({ err: error, runId }, "decision not applicable");
+      this.lose(new Set([claim.partition]));
+      throw error;
+    }
+    const isShownOtherwise = run !== undefined && shown(run) !== shownBefore;
+    const row = isShownOtherwise && run !== undefined ? runRowOf(run) : undefined;
+    const { program } = decision;
+    const news = run !== undefined && events.length > 0 ? this.#options.newsOf(run, changed) : undefined;
+    return { runId, claim, run, events, ready, changed, orders, news, begins, row, program, resolve, reject };
+  }
+
+  async #commit(entries: readonly Entry[]): Promise<void> {
+    let outcome: "appended" | "fenced";
+    try {
+      outcome = await this.#options.history.append(batchOf(this.#options.incarnation, entries));
+    } catch (error) {
+      if (isDataError(error) && !isUniqueViolation(error)) {
+        await this.#divide(entries, error);
+        return;
+      }
+      this.#options.log.warn({ err: error, entries: entries.length }, "commit failed");
+      outcome = "fenced";
+    }
+    if (outcome === "fenced") {
+      // Those of the next batch were decided on top of these.
+      this.lose(new Set(entries.map((entry) => entry.claim.partition)));
+      for (const entry of entries) entry.reject(ownerAway(entry.claim.partition));
+      return;
+    }
+    for (const { run, runId } of entries) {
+      if (run !== undefined && isFinalRun(run.state) && this.#runs.get(runId) === run)
+        this.#runs.delete(runId);
+    }
+    this.#options.onCommitted(entries.flatMap((entry) => committedOf(entry) ?? []));
+    for (const entry of entries) entry.resolve();
+  }
+
+  /** Commits the halves of a refused batch, down to the one run whose data is refused. */
+  async #divide(entries: readonly Entry[], error: unknown): Promise<void> {
+    const runIds = [...new Set(entries.map((entry) => entry.runId))];
+    const [first] = entries;
+    if (runIds.length > 1) {
+      const half = new Set(runIds.slice(0, runIds.length >> 1));
+      await this.#commit(entries.filter((entry) => half.has(entry.runId)));
+      await this.#commit(entries.filter((entry) => !half.has(entry.runId)));
+      return;
+    }
+    if (first === undefined) return;
+    const { runId, run, claim } = first;
+    this.#options.log.error({ err: error, runId }, "run refused by the store");
+    this.#runs.delete(runId);
+    const runs = new Set(entries.flatMap((entry) => entry.run ?? []));
+    this.#drop(new Set(), runs, (entry) => entry.runId === runId);
+    for (const entry of entries) entry.reject(refusedByStore(runId));
+    if (run === undefined || entries.some((entry) => entry.begins)) return;
+    const message = "the store refuses an event of this run";
+    this.execute(runId, (again) => ({
+      facts: again === undefined || isFinalRun(again.state) ? [] : [{ type: "run_refused", message }],
+      result: undefined,
+    })).catch((thrown: unknown) => {
+      this.#options.log.error({ err: thrown, runId, partition: claim.partition }, "refused run not ended");
+    });
+  }
+
+  #drop(partitions: ReadonlySet<number>, runs: ReadonlySet<Run>, isLost: (entry: Entry) => boolean): void {
+    for (const run of runs) if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    const lost = this.#next.filter(isLost);
+    this.#next = this.#next.filter((entry) => !isLost(entry));
+    for (const entry of lost) entry.reject(ownerAway(entry.claim.partition));
+    this.#options.onDropped({ partitions, runs });
+  }
+}
+
+/** The refusal of an owner that can not answer for a partition at the moment. */
+export function ownerAway(partition: number): DomainError {
+  return new DomainError("OWNER_UNAVAILABLE", `partition ${partition} has no reachable owner`, {
+    partition: String(partition),
+  });
+}
+
+function refusedByStore(runId: string): DomainError {
+  const message = "holds a value that the store refuses";
+  return DomainError.ofFaults([{ path: "", reason: "FIELD_INVALID", message }], { run_id: runId });
+}
+
+/** What lists show of a run; when it differs, its row is written. */
+function shown(run: Run): string {
+  return `${run.state} ${run.isCancelRequested}`;
+}
+
+function committedOf({ run, events, ready, changed, orders, news }: Entry): Committed | undefined {
+  if (run === undefined && orders.length === 0) return undefined;
+  return { run, events, ready, changed, orders, news };
+}
+
+function batchOf(incarnation: string, entries: readonly Entry[]) {
+  const claims = new Map<number, Claim>();
+  const started = new Map<string, RunRow>();
+  const changed = new Map<string, RunRow>();
+  for (const { claim, runId, begins, row } of entries) {
+    claims.set(claim.partition, claim);
+    if (row === undefined) continue;
+    const rows = begins || started.has(runId) ? started : changed;
+    rows.set(runId, row);
+  }
+  return {
+    incarnation,
+    claims: [...claims.values()],
+    events: entries.flatMap(({ runId, events }) => events.map((event) => encodeEvent(runId, event))),
+    started: [...started.values()],
+    changed: [...changed.values()],
+    programs: entries.flatMap(({ runId, program }) =>
+      program === undefined ? [] : [{ run_id: runId, content: program }],
+    ),
+  };
+}

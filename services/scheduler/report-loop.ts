@@ -1,0 +1,180 @@
+/*
+ * Applies what workers report to the runs of the owned partitions.
+ *
+ *   A1. Reports of a partition are read from the start of its stream after each
+ *       claim, and again after the broker lost its contents.
+ *   A2. A report is deleted, and confirmed to its worker, after the commit that
+ *       holds its effect; a crash repeats it, and the core knows a repeat.
+ *   A3. What can not be decoded is moved aside with a log line.
+ *   A4. `drainedAt` is a time of the listening clock: every report that was in
+ *       the broker by then is applied. Silence counts up to it, not beyond.
+ */
+import type { Report as ReportMessage } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
+import { Backoff } from "../../lib/async/backoff.ts";
+import { delay } from "../../lib/async/delay.ts";
+import { type Broker, BrokerUnavailable, type Entry, type EntryId } from "../../lib/broker/broker.ts";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { isRunId, parseTaskId } from "../../lib/ids/task-id.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import { decodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
+import { orderOf } from "./control.ts";
+import { decideReport } from "./core/decide-report.ts";
+import type { ListeningClock } from "./lease-watch.ts";
+import type { Decision, Owner } from "./owner.ts";
+import type { Claim } from "./partition-store.ts";
+import { reportOf } from "./report-message.ts";
+
+/** How many reports of one partition are read at once. */
+const readCount = 500;
+
+/** How long a read waits: bounds how late a new claim is noticed. */
+const waitMs = 250;
+
+/** How many read batches may wait for their commits. */
+const maxInFlight = 8;
+
+/** Where undecodable reports go. */
+const asideStream = "antiphon:aside";
+
+export interface ReportLoop {
+  readonly broker: Pick<Broker, "read" | "remove" | "publish">;
+  readonly owner: Pick<Owner, "claims" | "execute">;
+  readonly clock: ListeningClock;
+  readonly log: Logger;
+}
+
+/** Reads and applies reports. One object per owner. */
+export class ReportReader {
+  readonly #options: ReportLoop;
+  /** How far each partition has been read, under which epoch. */
+  readonly #cursors = new Map<number, { readonly epoch: number; readonly id: EntryId }>();
+  readonly #inFlight = new Set<Promise<void>>();
+  #drainedAt = -1;
+
+  constructor(options: ReportLoop) {
+    this.#options = options;
+  }
+
+  /** The listening clock's time up to which every report has been applied; negative before the first. */
+  get drainedAt(): number {
+    return this.#drainedAt;
+  }
+
+  /** Reads everything anew: the broker lost its contents. */
+  rewind(): void {
+    this.#cursors.clear();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff({ firstMs: 100, maxMs: 2_000 });
+    while (!signal.aborted) {
+      try {
+        await this.#turn(signal);
+        backoff.reset();
+      } catch (error) {
+        const level = error instanceof BrokerUnavailable && backoff.failures === 0 ? "debug" : "warn";
+        this.#options.log[level]({ err: error }, "reports not read");
+        await backoff.wait(signal);
+      }
+    }
+    await Promise.all(this.#inFlight);
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { owner, broker, clock } = this.#options;
+    const claims = [...owner.claims.values()];
+    if (claims.length === 0) {
+      await delay(20, signal);
+      return;
+    }
+    const askedAt = clock.now;
+    const after = new Map(claims.map((claim) => [reportStreamOf(claim.partition), this.#cursorOf(claim)]));
+    const entries = await broker.read({ after, count: readCount, waitMs }, signal);
+    const claimOf = new Map(claims.map((claim) => [reportStreamOf(claim.partition), claim]));
+    for (const { stream, id } of entries) {
+      const claim = claimOf.get(stream);
+      if (claim !== undefined) this.#cursors.set(claim.partition, { epoch: claim.epoch, id });
+    }
+    const countOf = new Map<string, number>();
+    for (const { stream } of entries) countOf.set(stream, (countOf.get(stream) ?? 0) + 1);
+    const isAll = ![...countOf.values()].some((count) => count >= readCount);
+    const applied = this.#applyAll(entries).then(() => {
+      // Commits come in the order of reads, so what was read before is applied, too.
+      if (isAll) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
+      this.#inFlight.delete(applied);
+    });
+    this.#inFlight.add(applied);
+    if (this.#inFlight.size >= maxInFlight) await Promise.race(this.#inFlight);
+  }
+
+  #cursorOf(claim: Claim): EntryId {
+    const cursor = this.#cursors.get(claim.partition);
+    return cursor?.epoch === claim.epoch ? cursor.id : "0-0";
+  }
+
+  /** Applies entries and deletes those whose effect is committed. Never rejects. */
+  async #applyAll(entries: readonly Entry[]): Promise<void> {
+    const { broker, log } = this.#options;
+    const outcomes = await Promise.allSettled(entries.map(async (entry) => await this.#apply(entry)));
+    const done = entries.filter((_, index) => outcomes[index]?.status === "fulfilled");
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected" && !(outcome.reason instanceof DomainError)) {
+        log.error({ err: outcome.reason }, "report not applied");
+      }
+    }
+    try {
+      for (const [stream, own] of Map.groupBy(done, (entry) => entry.stream)) {
+        await broker.remove(
+          stream,
+          own.map(({ id }) => id),
+        );
+      }
+    } catch (error) {
+      log.debug({ err: error }, "applied reports not deleted");
+    }
+  }
+
+  async #apply(entry: Entry): Promise<void> {
+    const { owner, broker, log } = this.#options;
+    let message: ReportMessage;
+    try {
+      message = decodeReport(entry.body);
+    } catch (error) {
+      log.error({ err: error, stream: entry.stream, id: entry.id }, "undecodable report moved aside");
+      await broker.publish([{ stream: asideStream, body: entry.body }]);
+      return;
+    }
+    if (!isRunId(message.runId) || parseTaskId(message.taskId)?.runId !== message.runId) {
+      log.error({ stream: entry.stream, id: entry.id }, "report of no task dropped");
+      return;
+    }
+    await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
+  }
+}
+
+function decisionOn(
+  message: ReportMessage,
+  run: Parameters<typeof decideReport>[0],
+  claim: Claim,
+): Decision<undefined> {
+  const report = reportOf(message);
+  if (report === undefined) return { facts: [], result: undefined };
+  const { nodeId, attempt } = report;
+  const { workerId } = message;
+  const about = { runId: message.runId, nodeId, attempt, epoch: claim.epoch };
+  const decision = decideReport(run, report);
+  switch (decision.kind) {
+    case "applied":
+      return { facts: decision.facts, result: undefined };
+    case "early":
+      return { facts: [], result: undefined };
+    case "repeated": {
+      const confirmed = orderOf(about, { case: "confirmed", value: { upTo: report.number } });
+      return { facts: [], result: undefined, orders: [{ workerId, control: confirmed }] };
+    }
+    case "lost": {
+      const lost = orderOf(about, { case: "leaseLost", value: {} });
+      return { facts: [], result: undefined, orders: [{ workerId, control: lost }] };
+    }
+  }
+}

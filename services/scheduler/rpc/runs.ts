@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { ExecuteRequestSchema } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
+import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { isRunId } from "../../../lib/ids/task-id.ts";
+import type { CommandRouter } from "../command-router.ts";
+import { jsonBytes } from "../core/json.ts";
+import { shownDetails } from "../event-details.ts";
+import type { HistoryStore } from "../history-store.ts";
+import { runMessage, runMessageOfRow } from "../run-message.ts";
+import type { RunStore } from "../run-store.ts";
+import { runStateMessage, runStateOf } from "../state-message.ts";
+import type { WorkflowStore } from "../workflow-store.ts";
+import { type LoadRun, owningOf, runFor } from "./access.ts";
+import { pageSizeOf, pageToken, placeOf } from "./page-token.ts";
+import { requestedRun } from "./requested-run.ts";
+import { inputFaults, refuse, requestIdFaults } from "./validate.ts";
+
+/** How many events a page of history has when the caller does not say. */
+const defaultEvents = 100;
+
+export interface RunsDeps {
+  readonly router: Pick<CommandRouter, "execute">;
+  readonly load: LoadRun;
+  readonly runs: Pick<RunStore, "page">;
+  readonly history: Pick<HistoryStore, "eventPage">;
+  readonly workflows: Pick<WorkflowStore, "read">;
+}
+
+type Runs = Pick<
+  ServiceImpl<typeof SchedulerService>,
+  "startRun" | "getRun" | "listRuns" | "listRunEvents" | "getRunResults" | "cancelRun"
+>;
+
+/** The RPCs about runs, but for watching them. */
+export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs {
+  return {
+    async startRun(request, context) {
+      refuse([...requestIdFaults(request.requestId), ...inputFaults(request.input)]);
+      const caller = owningOf(context);
+      const { workflowId } = request;
+      const workflow = isRunId(workflowId) ? (await workflows.read([workflowId])).get(workflowId) : undefined;
+      if (workflow === undefined || (workflow.clientId !== caller.clientId && !caller.admin)) {
+        const metadata = { workflow_id: workflowId.slice(0, 100) };
+        throw new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
+      }
+      const requested = requestedRun(caller, request.requestId);
+      const command = { case: "startRun", value: request } as const;
+      await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
+      return { run: runMessage(await runFor(caller, requested.runId, load)) };
+    },
+
+    async getRun({ runId }, context) {
+      return { run: runMessage(await runFor(owningOf(context), runId, load)) };
+    },
+
+    async listRuns({ pageSize, pageToken: token, states }, context) {
+      const caller = owningOf(context);
+      const limit = pageSizeOf(pageSize);
+      const wanted = states.map((state, index) => {
+        const known = runStateOf(state);
+        if (known !== undefined) return known;
+        const path = `states[${index}]`;
+        throw DomainError.ofFaults([{ path, reason: "FIELD_INVALID", message: "is not a state of a run" }]);
+      });
+      const place = placeOf(token, "runs", 2);
+      const after = place && { createdAt: new Date(Number(place[0])), runId: String(place[1]) };
+      const clientId = caller.admin ? undefined : caller.clientId;
+      const rows = await runs.page({
+        clientId,
+        states: wanted,
+        standAloneOnly: false,
+        after,
+        limit: limit + 1,
+      });
+      const page = rows.slice(0, limit);
+      const last = rows.length > limit ? page.at(-1) : undefined;
+      return {
+        runs: page.map(runMessageOfRow),
+        nextPageToken: last === undefined ? "" : pageToken("runs", [last.created_at.getTime(), last.run_id]),
+      };
+    },
+
+    async listRunEvents({ pageSize, pageToken: token, runId }, context) {
+      await runFor(owningOf(context), runId, load);
+      const limit = pageSizeOf(pageSize, defaultEvents);
+      const list = `events of ${runId}`;
+      const afterSeq = Number(placeOf(token, list, 1)?.[0] ?? 0);
+      const rows = await history.eventPage({ runId, afterSeq, limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      const last = rows.length > limit ? page.at(-1) : undefined;
+      return {
+        events: page.map((row) => ({
+          seq: row.seq,
+          type: row.type,
+          nodeId: row.node_id ?? "",
+          attempt: row.attempt ?? 0,
+          at: timestampFromDate(row.at),
+          details: jsonBytes(shownDetails(row)),
+        })),
+        nextPageToken: last === undefined ? "" : pageToken(list, [last.seq]),
+      };
+    },
+
+    async getRunResults({ runId }, context) {
+      const run = await runFor(owningOf(context), runId, load);
+      const results = run.plan.nodes.flatMap(({ id, index }) => {
+        const task = run.tasks[index];
+        return task?.output === undefined ? [] : [[id, jsonBytes(task.output)] as const];
+      });
+      return { state: runStateMessage[run.state], results: Object.fromEntries(results) };
+    },
+
+    async cancelRun({ runId, requestId }, context) {
+      refuse(requestIdFaults(requestId));
+      const caller = owningOf(context);
+      await runFor(caller, runId, load);
+      const command = { case: "cancelRun", value: { runId } } as const;
+      const request = { ...caller, runId, requestId: requestId || randomUUID(), command };
+      await router.execute(create(ExecuteRequestSchema, request), context.signal);
+      return { run: runMessage(await runFor(caller, runId, load)) };
+    },
+  };
+}

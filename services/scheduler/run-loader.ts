@@ -1,0 +1,80 @@
+import { begin, evolve } from "./core/evolve.ts";
+import { type Plan, planOf } from "./core/plan.ts";
+import type { Run } from "./core/run.ts";
+import { decodeEvent, type EventRow, workflowOf } from "./event-codec.ts";
+import type { HistoryStore } from "./history-store.ts";
+import type { WorkflowStore } from "./workflow-store.ts";
+
+/** How many plans of stored workflows are kept; the least recently used goes first. */
+const maxPlans = 500;
+
+/** Folds runs from their histories. Plans of stored workflows are kept and shared by their runs. */
+export class RunLoader {
+  readonly #history: Pick<HistoryStore, "eventsOf">;
+  readonly #workflows: Pick<WorkflowStore, "read">;
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(history: Pick<HistoryStore, "eventsOf">, workflows: Pick<WorkflowStore, "read">) {
+    this.#history = history;
+    this.#workflows = workflows;
+  }
+
+  /** The runs as history has them; unknown ones are missing. Throws `UnknownEventType`. */
+  async load(runIds: readonly string[]): Promise<Map<string, Run>> {
+    const histories = Map.groupBy(await this.#history.eventsOf(runIds), (row) => row.run_id);
+    const plans = await this.plansOf([...histories.values()].flatMap((rows) => workflowIdOf(rows) ?? []));
+    const runs = new Map<string, Run>();
+    for (const [runId, rows] of histories) {
+      const plan = plans.get(workflowIdOf(rows) ?? "");
+      const run = fold(runId, rows, plan);
+      if (run !== undefined) runs.set(runId, run);
+    }
+    return runs;
+  }
+
+  /** One run as history has it. Throws `UnknownEventType`. */
+  async loadOne(runId: string): Promise<Run | undefined> {
+    return (await this.load([runId])).get(runId);
+  }
+
+  /** The plans of stored workflows. Throws when one is not stored. */
+  async plansOf(workflowIds: readonly string[]): Promise<ReadonlyMap<string, Plan>> {
+    const wanted = new Set(workflowIds);
+    const missing = [...wanted].filter((workflowId) => !this.#plans.has(workflowId));
+    const read = missing.length === 0 ? new Map() : await this.#workflows.read(missing);
+    const plans = new Map<string, Plan>();
+    for (const workflowId of wanted) {
+      const plan = this.#plans.get(workflowId) ?? planOfStored(workflowId, read.get(workflowId)?.definition);
+      plans.set(workflowId, plan);
+      this.#plans.delete(workflowId);
+      this.#plans.set(workflowId, plan);
+    }
+    for (const workflowId of this.#plans.keys()) {
+      if (this.#plans.size <= maxPlans) break;
+      this.#plans.delete(workflowId);
+    }
+    return plans;
+  }
+}
+
+/** Folds one history; undefined when it is empty. */
+export function fold(runId: string, rows: readonly EventRow[], plan: Plan | undefined): Run | undefined {
+  const definitionOf = (workflowId: string) => {
+    if (plan === undefined) throw new Error(`run ${runId}: workflow ${workflowId} is not there`);
+    return plan.definition;
+  };
+  const [first, ...rest] = rows;
+  if (first === undefined) return undefined;
+  const { run } = begin(runId, decodeEvent(first, definitionOf), plan);
+  for (const row of rest) evolve(run, decodeEvent(row, definitionOf));
+  return run;
+}
+
+function workflowIdOf(rows: readonly EventRow[]): string | undefined {
+  return rows[0] === undefined ? undefined : workflowOf(rows[0]);
+}
+
+function planOfStored(workflowId: string, definition: Plan["definition"] | undefined): Plan {
+  if (definition === undefined) throw new Error(`workflow ${workflowId} is not there`);
+  return planOf(definition);
+}

@@ -1,0 +1,112 @@
+/*
+ * Runs and tasks as callers see them.
+ */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Run as RunMessage, RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
+import {
+  type WatchRunResponse,
+  WatchRunResponseSchema,
+} from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import {
+  type Failure as FailureMessage,
+  FailureSchema,
+  type Prompt as PromptMessage,
+  PromptSchema,
+  type Task as TaskMessage,
+  TaskSchema,
+} from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { taskIdOf } from "../../lib/ids/task-id.ts";
+import type { Failure } from "./core/event.ts";
+import { jsonBytes } from "./core/json.ts";
+import type { Prompt, Run, Task } from "./core/run.ts";
+import type { RunState } from "./core/task-state.ts";
+import type { RunRow } from "./history-store.ts";
+import { runStateMessage, taskStateMessage } from "./state-message.ts";
+
+export function failureMessage({ reason, message, nodeId, exitCode }: Failure): FailureMessage {
+  return create(FailureSchema, { reason, message, nodeId, ...(exitCode !== undefined && { exitCode }) });
+}
+
+export function promptMessage({ promptId, attempt, text, password, openedAt }: Prompt): PromptMessage {
+  return create(PromptSchema, { promptId, attempt, text, password, openedAt: timestampFromDate(openedAt) });
+}
+
+/** A task as it stands; its output only when asked for. */
+export function taskMessage(run: Run, task: Task, { withOutput = false } = {}): TaskMessage {
+  const node = run.plan.nodes[task.node];
+  const nodeId = node?.id ?? "";
+  return create(TaskSchema, {
+    taskId: taskIdOf(run.runId, nodeId),
+    runId: run.runId,
+    nodeId,
+    handler: node?.handler ?? "",
+    state: taskStateMessage[task.state],
+    attempt: task.attempt,
+    workerId: task.lease?.workerId ?? "",
+    ...(task.failure && { failure: failureMessage(task.failure) }),
+    ...(withOutput && task.output !== undefined && { output: jsonBytes(task.output) }),
+    openPrompts: task.prompts.filter(({ state }) => state === "open").map(promptMessage),
+    artifacts: task.files.map(({ path, size }) => ({ path, size: BigInt(size) })),
+    createdAt: timestampFromDate(run.createdAt),
+    ...(task.startedAt && { startedAt: timestampFromDate(task.startedAt) }),
+    ...(task.endedAt && { endedAt: timestampFromDate(task.endedAt) }),
+    name: run.plan.definition.name,
+    cancelRequested: run.isCancelRequested,
+  });
+}
+
+/** A run as it stands, with its tasks. */
+export function runMessage(run: Run): RunMessage {
+  return create(RunSchema, {
+    runId: run.runId,
+    workflowId: run.workflowId ?? "",
+    name: run.plan.definition.name,
+    state: runStateMessage[run.state],
+    ...(run.failure && run.state === "failed" && { failure: failureMessage(run.failure) }),
+    cancelRequested: run.isCancelRequested,
+    tasks: run.tasks.map((task) => taskMessage(run, task)),
+    createdAt: timestampFromDate(run.createdAt),
+    ...(run.endedAt && { endedAt: timestampFromDate(run.endedAt) }),
+  });
+}
+
+/** A run as lists show it. */
+export function runMessageOfRow(row: RunRow): RunMessage {
+  const failure =
+    row.failure === null ? undefined : (JSON.parse(new TextDecoder().decode(row.failure)) as Failure);
+  return create(RunSchema, {
+    runId: row.run_id,
+    workflowId: row.workflow_id ?? "",
+    name: row.name,
+    state: runStateMessage[row.state as RunState],
+    ...(failure && row.state === "failed" && { failure: failureMessage(failure) }),
+    cancelRequested: row.is_cancel_requested,
+    createdAt: timestampFromDate(row.created_at),
+    ...(row.ended_at && { endedAt: timestampFromDate(row.ended_at) }),
+  });
+}
+
+/** What watchers get first: the run as it stands. */
+export function snapshotNews(run: Run): WatchRunResponse {
+  return news(run, { case: "snapshot", value: runMessage(run) });
+}
+
+/** What watchers get of a change: the tasks that changed, as they stand after it. */
+export function changeNews(run: Run, changed: Iterable<Task>): WatchRunResponse {
+  return news(run, {
+    case: "change",
+    value: {
+      tasks: [...changed].map((task) => taskMessage(run, task)),
+      state: runStateMessage[run.state],
+      ...(run.failure && run.state === "failed" && { failure: failureMessage(run.failure) }),
+    },
+  });
+}
+
+function news(
+  run: Run,
+  value: NonNullable<MessageInitShape<typeof WatchRunResponseSchema>["news"]>,
+): WatchRunResponse {
+  return create(WatchRunResponseSchema, { runId: run.runId, seq: run.seq, news: value });
+}

@@ -1,0 +1,20 @@
+import { partitionOf } from "../../lib/ids/partition.ts";
+import { jsonBytes } from "./core/json.ts";
+import type { Run } from "./core/run.ts";
+import type { RunRow } from "./history-store.ts";
+
+/** The row that lists show of a run. */
+export function runRowOf(run: Run): RunRow {
+  return {
+    run_id: run.runId,
+    partition: partitionOf(run.runId),
+    client_id: run.clientId,
+    workflow_id: run.workflowId ?? null,
+    name: run.plan.definition.name,
+    state: run.state,
+    is_cancel_requested: run.isCancelRequested,
+    failure: run.failure === undefined ? null : jsonBytes({ ...run.failure }),
+    created_at: run.createdAt,
+    ended_at: run.endedAt ?? null,
+  };
+}

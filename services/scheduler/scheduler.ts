@@ -1,0 +1,247 @@
+/*
+ * Composition: who decides, who commits, who lets out, and the loops that keep
+ * them going. See ARCHITECTURE.md for the whole, and each file for its promises.
+ */
+import { randomUUID } from "node:crypto";
+import type { Transport } from "@connectrpc/connect";
+import { OwnerService } from "../../gen/antiphon/internal/v1/owner_service_pb.ts";
+import { TaskStateService } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import type { Broker } from "../../lib/broker/broker.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import type { Database } from "../../lib/postgres/database.ts";
+import type { RunningService } from "../../lib/rpc/running-service.ts";
+import type { Storage } from "../../lib/storage/storage.ts";
+import { Announcer } from "./announcer.ts";
+import { claimLoop } from "./claim-loop.ts";
+import { CommandRouter } from "./command-router.ts";
+import { Commands } from "./commands.ts";
+import { readyTasks } from "./core/evolve.ts";
+import { isFinalTask } from "./core/task-state.ts";
+import { DatabaseClock } from "./database-clock.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { hearWorker } from "./hear-worker.ts";
+import { historyStore } from "./history-store.ts";
+import { KnownHandlers } from "./known-handlers.ts";
+import { LeaseWatch, ListeningClock } from "./lease-watch.ts";
+import { Owner, ownerAway } from "./owner.ts";
+import { OwnerDirectory } from "./owner-directory.ts";
+import { partitionStore } from "./partition-store.ts";
+import { Peers } from "./peers.ts";
+import { ReportReader } from "./report-loop.ts";
+import { ownerService } from "./rpc/owner-service.ts";
+import { downloadResults } from "./rpc/results.ts";
+import { runs } from "./rpc/runs.ts";
+import { taskStateService } from "./rpc/task-state-service.ts";
+import { tasks } from "./rpc/tasks.ts";
+import { watchRun } from "./rpc/watch-run.ts";
+import { workerService } from "./rpc/worker-service.ts";
+import { workflows } from "./rpc/workflows.ts";
+import { RunFeeds } from "./run-feeds.ts";
+import { pastNews } from "./run-history.ts";
+import { RunLoader } from "./run-loader.ts";
+import { changeNews } from "./run-message.ts";
+import { runStore } from "./run-store.ts";
+import { Sweeper, sweepIntervalMs } from "./sweep-loop.ts";
+import { workerStore } from "./worker-store.ts";
+import { workflowStore } from "./workflow-store.ts";
+
+/** What a heartbeat round may take beyond the interval. */
+const roundSlackMs = 1_000;
+
+export interface SchedulerDeps {
+  readonly db: Database;
+  readonly broker: Broker;
+  readonly storage: Storage;
+  readonly log: Logger;
+  readonly config: {
+    /** How long a worker may be silent before its attempts are handed out again. */
+    readonly leaseMs: number;
+    /** How often workers are asked to send a heartbeat. */
+    readonly heartbeatMs: number;
+    /** How long a replica may be silent before others take its partitions. */
+    readonly replicaLeaseMs: number;
+    readonly workStream: string;
+    readonly workGroup: string;
+  };
+  /** Where other replicas reach this one; empty when there are none. */
+  readonly address: string;
+  /** How to reach another replica, with internal tokens. */
+  readonly transportTo: (address: string) => Transport;
+  /** Drawn by the caller when it wants to know it; random else. */
+  readonly incarnation?: string;
+  /** A replica that is known to be dead, whose partitions may be taken at once. */
+  readonly formerIncarnation?: string | undefined;
+}
+
+/** Starts a replica. Resolves when its first claims are made; disposing gives its partitions back. */
+export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
+  const { db, broker, storage, log, config, address } = deps;
+  const incarnation = deps.incarnation ?? randomUUID();
+  const history = historyStore(db);
+  const partitions = partitionStore(db);
+  const workers = workerStore(db);
+  const storedWorkflows = workflowStore(db);
+  const storedRuns = runStore(db);
+  const loader = new RunLoader(history, storedWorkflows);
+  const load = async (runId: string) => await loader.loadOne(runId);
+  const loadAll = async (runIds: readonly string[]) => await loader.load(runIds);
+
+  const clock = new DatabaseClock();
+  const listening = new ListeningClock(sweepIntervalMs);
+  const leases = new LeaseWatch(listening);
+  const feeds = new RunFeeds();
+  const directory = new OwnerDirectory();
+  const peers = new Peers(deps.transportTo);
+  const { workGroup: group, workStream: stream } = config;
+  const dispatcher = new Dispatcher({ broker, clock: listening, log, group, stream });
+  const announcer = new Announcer({ broker, dispatcher, leases, feeds, log });
+  let loss = new AbortController();
+
+  const owner: Owner = new Owner({
+    incarnation,
+    history,
+    load,
+    clock: () => clock.now(),
+    newsOf: (run, changed) => (feeds.has(run.runId) ? changeNews(run, changed) : undefined),
+    onCommitted: (committed) => {
+      announcer.announce(committed);
+      commands.onCommitted(committed);
+    },
+    onDropped: ({ partitions: dropped, runs: droppedRuns }) => {
+      dispatcher.drop(droppedRuns);
+      for (const run of droppedRuns) for (const task of run.tasks) leases.forget(task);
+      feeds.drop(dropped);
+      loss.abort();
+    },
+    log,
+  });
+  const commands = new Commands({
+    owner,
+    planOf: async (workflowId) => {
+      const plan = (await loader.plansOf([workflowId])).get(workflowId);
+      if (plan === undefined) throw new Error(`workflow ${workflowId} has no plan`);
+      return plan;
+    },
+    order: (orders) => announcer.order(orders),
+  });
+  const reports = new ReportReader({ broker, owner, clock: listening, log });
+  const { leaseMs, heartbeatMs } = config;
+  const sweeper = new Sweeper({
+    incarnation,
+    leaseMs,
+    roundMs: heartbeatMs + roundSlackMs,
+    broker,
+    owner,
+    clock: listening,
+    leases,
+    dispatcher,
+    reports,
+    aliveWorkers: async () => await workers.aliveSlots(leaseMs),
+    log,
+  });
+  const hearHere = async (request: Parameters<typeof hearWorker>[1]) =>
+    await hearWorker({ owner, leases, dispatcher, sweeper }, request);
+
+  const stop = new AbortController();
+  const stopCommits = new AbortController();
+  if (deps.formerIncarnation !== undefined) await partitions.resign(deps.formerIncarnation);
+  const claimed = Promise.withResolvers<void>();
+  const claiming = claimLoop(
+    {
+      incarnation,
+      address,
+      leaseMs: config.replicaLeaseMs,
+      partitions,
+      liveRuns: async (numbers) => await history.liveRuns(numbers),
+      load: loadAll,
+      owner,
+      async onClaimed(claims, live) {
+        owner.adopt(claims, live);
+        for (const run of live) {
+          for (const task of run.tasks) {
+            const { lease } = task;
+            if (lease !== undefined && !isFinalTask(task.state)) leases.watch({ run, task, ...lease });
+          }
+          for (const { task, config: resolved } of readyTasks(run)) dispatcher.assume(run, task, resolved);
+        }
+        await sweeper.republishAfterRound();
+      },
+      onOwnerships: (ownerships) => {
+        directory.update(ownerships);
+        claimed.resolve();
+      },
+      onClock: (databaseTime, readAt) => clock.set(databaseTime, readAt),
+      nextLoss: () => {
+        loss = new AbortController();
+        return loss.signal;
+      },
+      log,
+    },
+    stop.signal,
+  );
+  const loops = [claiming, reports.run(stop.signal), sweeper.run(stop.signal)];
+  const committing = owner.commitLoop(stopCommits.signal);
+  await Promise.race([claimed.promise, claiming]);
+
+  const owned = {
+    claims: owner.claims,
+    feeds,
+    past: async (request: { readonly runId: string; readonly afterSeq: number }) =>
+      await pastNews({ history, loader }, request),
+  };
+  const router = new CommandRouter({ claims: owner.claims, commands, directory, peers });
+  const handlers = new KnownHandlers(workers);
+  return {
+    name: "scheduler",
+    routes: (rpc) => {
+      rpc.service(SchedulerService, {
+        ...tasks({ router, load, loadAll, runs: storedRuns }),
+        ...workflows({ workflows: storedWorkflows, knownHandlers: async () => await handlers.all() }),
+        ...runs({ router, load, runs: storedRuns, history, workflows: storedWorkflows }),
+        watchRun: watchRun({ load, owned, directory, peers }),
+        downloadResults: downloadResults({ load, storage }),
+      });
+      rpc.service(
+        WorkerService,
+        workerService({
+          incarnation,
+          leaseMs,
+          heartbeatMs,
+          workers,
+          directory,
+          peers,
+          hearHere,
+          load,
+          history,
+          storage,
+        }),
+      );
+      rpc.service(OwnerService, ownerService({ commands, hearHere, owned }));
+      rpc.service(TaskStateService, taskStateService({ router, loadAll }));
+    },
+    audiences: {
+      [SchedulerService.typeName]: ["tasks-api", "admin-api"],
+      [WorkerService.typeName]: ["workers-api"],
+      [`${WorkerService.typeName}/ListWorkers`]: ["tasks-api", "admin-api", "workers-api"],
+      [OwnerService.typeName]: ["internal"],
+      [TaskStateService.typeName]: ["internal"],
+    },
+    async check() {
+      await db.ping();
+      if (owner.claims.size === 0 && directory.ownerOf(0) === undefined) throw ownerAway(0);
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await Promise.all(loops);
+      stopCommits.abort();
+      await committing;
+      await announcer.idle();
+      owner.lose(new Set(owner.claims.keys()));
+      await partitions.resign(incarnation).catch((error: unknown) => {
+        log.warn({ err: error }, "partitions not given back");
+      });
+    },
+  };
+}

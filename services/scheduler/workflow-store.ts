@@ -1,0 +1,79 @@
+import type { Database } from "../../lib/postgres/database.ts";
+import { sql } from "../../lib/postgres/sql.ts";
+import type { Definition } from "./core/definition.ts";
+
+/** A stored definition. */
+export interface StoredWorkflow {
+  readonly workflowId: string;
+  readonly clientId: string;
+  readonly version: string;
+  readonly definition: Definition;
+  readonly createdAt: Date;
+}
+
+interface Row {
+  readonly workflow_id: string;
+  readonly client_id: string;
+  readonly version: string;
+  readonly definition: Uint8Array;
+  readonly created_at: Date;
+}
+
+/** SQL of stored definitions. They never change, so what was read once may be kept. */
+export function workflowStore(db: Database) {
+  return {
+    /** Stores a definition unless it is stored, and notes the request. Answers `reused`, and stores nothing, when the request id belongs to another request. */
+    async create(
+      workflow: Omit<StoredWorkflow, "createdAt">,
+      request: { requestId: string; digest: string },
+    ): Promise<StoredWorkflow | "reused"> {
+      const { workflowId, clientId, version, definition } = workflow;
+      const [noted] = await db.query<{ digest: string }>(sql`
+        with noted as (
+          insert into scheduler.request (client_id, request_id, digest)
+          values (${clientId}, ${request.requestId}, ${request.digest})
+          -- Writes nothing, but waits for a request of the same id in flight
+          -- and returns its row.
+          on conflict (client_id, request_id) do update set digest = scheduler.request.digest
+          returning digest
+        ), created as (
+          insert into scheduler.workflow (workflow_id, client_id, name, version, definition)
+          select
+            ${workflowId}::uuid, ${clientId}::text, ${definition.name}::text, ${version}::text,
+            ${new TextEncoder().encode(JSON.stringify(definition))}::bytea
+          from noted
+          where noted.digest = ${request.digest}
+          on conflict (workflow_id) do nothing
+        )
+        select digest from noted
+      `);
+      if (noted?.digest !== request.digest) return "reused";
+      const stored = (await this.read([workflowId])).get(workflowId);
+      if (stored === undefined) throw new Error(`workflow ${workflowId} was stored and is not there`);
+      return stored;
+    },
+
+    /** Stored definitions by id; unknown ones are missing. */
+    async read(workflowIds: readonly string[]): Promise<Map<string, StoredWorkflow>> {
+      const rows = await db.query<Row>(sql`
+        select workflow_id, client_id, version, definition, created_at
+        from scheduler.workflow
+        where workflow_id = any (${workflowIds}::uuid[])
+      `);
+      return new Map(
+        rows.map((row) => [
+          row.workflow_id,
+          {
+            workflowId: row.workflow_id,
+            clientId: row.client_id,
+            version: row.version,
+            definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
+            createdAt: row.created_at,
+          },
+        ]),
+      );
+    },
+  };
+}
+
+export type WorkflowStore = ReturnType<typeof workflowStore>;
