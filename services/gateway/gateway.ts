@@ -1,0 +1,75 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
+import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
+import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import type { AudienceRules, RunningService } from "../../lib/rpc/running-service.ts";
+import type { HttpHandler } from "../../lib/rpc/serve.ts";
+import { proxy } from "./proxy.ts";
+import { illnesses, type ServiceBehind } from "./routes/health.ts";
+import { plainRoutes } from "./routes/plain-routes.ts";
+
+/** What the gateway needs. None of the transports bears a token of its own: the callers' go along. */
+export interface GatewayDependencies {
+  readonly auth: Transport;
+  readonly scheduler: Transport;
+  /** The way to WorkerService, which the scheduler's process serves. */
+  readonly worker: Transport;
+  readonly taskio: Transport;
+  /** Answers the public keys that tokens are signed with, as a JSON Web Key Set. */
+  readonly fetchKeys: () => Promise<object>;
+  /** What must be able to work for the gateway to be of use. */
+  readonly behind: readonly ServiceBehind[];
+  readonly log: Logger;
+}
+
+/** The gateway, and what answers the requests on its port that are no calls. */
+export type Gateway = RunningService & { readonly fallback: HttpHandler };
+
+/**
+ * The public edge: every public service by proxy, the token endpoint, the keys
+ * and health. Internal services are not routed. Keeps nothing.
+ *
+ * A call must bear a valid token of a client, checked by its headers before
+ * anything of its body is read; for which audience is decided by the service
+ * behind, which checks the token too.
+ */
+export function gateway({
+  auth,
+  scheduler,
+  worker,
+  taskio,
+  fetchKeys,
+  behind,
+  log,
+}: GatewayDependencies): Gateway {
+  const proxied: readonly (readonly [DescService, Transport])[] = [
+    [AuthService, auth],
+    [SchedulerService, scheduler],
+    [WorkerService, worker],
+    [TaskIOService, taskio],
+  ];
+  const anyToken = proxied.map(([{ typeName }]) => [typeName, "any-token"] as const);
+  return {
+    name: "gateway",
+    routes: (router) => {
+      for (const [service, transport] of proxied) proxy(router, service, transport);
+    },
+    audiences: {
+      ...Object.fromEntries(anyToken),
+      [nameOf(AuthService.method.issueToken)]: "open",
+    } satisfies AudienceRules,
+    fallback: plainRoutes({ auth: createClient(AuthService, auth), fetchKeys, behind, log }),
+    check: async () => {
+      const [[name, reason] = []] = Object.entries(await illnesses(behind));
+      if (name !== undefined) throw new Error(`${name}: ${reason}`);
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function nameOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
+}

@@ -1,0 +1,130 @@
+/*
+ * Passes calls on to the service behind, whatever they are about.
+ *
+ *   P1. A message is read from one side only when the other has taken the one
+ *       before, so a stalled peer stalls the other and nothing piles up here.
+ *   P2. The end of the caller's call, by abort, deadline or hanging up, aborts
+ *       the call behind.
+ *   P3. The caller sees the messages, the metadata and the error with all its
+ *       details as the service behind gave them; when that does not answer,
+ *       UNAVAILABLE with the reason SERVICE_UNAVAILABLE.
+ *   P4. Nothing is tried twice: only the caller knows what may be repeated.
+ */
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type HandlerContext,
+  type ServiceImpl,
+  type Transport,
+} from "@connectrpc/connect";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
+import { addHeaders, forwardedHeaders } from "./forwarded-headers.ts";
+
+type Message = MessageInitShape<DescMessage>;
+
+/**
+ * Adds every method of a service to a router, each answered by the service
+ * behind. The transport bears no token of its own: the caller's headers go along.
+ */
+export function proxy(router: ConnectRouter, service: DescService, transport: Transport): void {
+  const implementation = Object.fromEntries(
+    service.methods.map((method) => [method.localName, passedOn[method.methodKind](method, transport)]),
+  );
+  router.service(service, implementation as Partial<ServiceImpl<DescService>>);
+}
+
+/** The handler of a method, by what flows in which direction. */
+const passedOn: Readonly<
+  Record<DescMethod["methodKind"], (method: DescMethod, transport: Transport) => unknown>
+> = {
+  unary: (method, transport) => (request: Message, context: HandlerContext) =>
+    unary(method as DescMethodUnary, transport, request, context),
+  server_streaming: (method, transport) => (request: Message, context: HandlerContext) =>
+    streamed(method as DescMethodStreaming, transport, once(request), context),
+  client_streaming: (method, transport) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
+    only(streamed(method as DescMethodStreaming, transport, requests, context)),
+  bidi_streaming: (method, transport) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
+    streamed(method as DescMethodStreaming, transport, requests, context),
+};
+
+async function unary(
+  method: DescMethodUnary,
+  transport: Transport,
+  request: Message,
+  context: HandlerContext,
+): Promise<Message> {
+  try {
+    const header = forwardedHeaders(context.requestHeader);
+    const answer = await transport.unary(method, context.signal, context.timeoutMs(), header, request);
+    addHeaders(context.responseHeader, forwardedHeaders(answer.header));
+    addHeaders(context.responseTrailer, forwardedHeaders(answer.trailer));
+    return answer.message;
+  } catch (thrown) {
+    throw passedOnError(thrown, method, context.signal);
+  }
+}
+
+async function* streamed(
+  method: DescMethodStreaming,
+  transport: Transport,
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+): AsyncIterable<Message> {
+  try {
+    const header = forwardedHeaders(context.requestHeader);
+    const answers = await transport.stream(method, context.signal, context.timeoutMs(), header, requests);
+    addHeaders(context.responseHeader, forwardedHeaders(answers.header));
+    yield* answers.message;
+    addHeaders(context.responseTrailer, forwardedHeaders(answers.trailer));
+  } catch (thrown) {
+    throw passedOnError(thrown, method, context.signal);
+  }
+}
+
+async function* once(request: Message): AsyncIterable<Message> {
+  yield request;
+}
+
+async function only(answers: AsyncIterable<Message>): Promise<Message> {
+  let answer: Message | undefined;
+  for await (const next of answers) answer ??= next;
+  if (answer === undefined) throw new ConnectError("the service behind gave no answer", Code.Internal);
+  return answer;
+}
+
+/**
+ * The error as the caller is to see it. A new one, because Connect passes on no
+ * metadata of an error that came by wire, and not all of it may cross.
+ */
+function passedOnError(thrown: unknown, { parent }: DescMethod, signal: AbortSignal): ConnectError {
+  const error = ConnectError.from(thrown);
+  if (!signal.aborted && error.details.length === 0 && isOutage(error)) {
+    const message = `the service behind ${parent.typeName} does not answer`;
+    const metadata = { service: parent.typeName };
+    return toConnectError(new DomainError("SERVICE_UNAVAILABLE", message, metadata, { cause: error }));
+  }
+  const crossing = forwardedHeaders(error.metadata);
+  const passed = new ConnectError(error.rawMessage, error.code, crossing, undefined, error.cause);
+  passed.details = error.details;
+  return passed;
+}
+
+/**
+ * Whether the connection failed and not the call: Connect says "aborted" or
+ * "canceled" when a peer goes away in the middle, and "internal" with Node's
+ * error as its cause for what it has no code for.
+ */
+function isOutage({ code, cause }: ConnectError): boolean {
+  if (code === Code.Internal) return cause instanceof Error && "code" in cause;
+  return code === Code.Unavailable || code === Code.Aborted || code === Code.Canceled;
+}

@@ -1,0 +1,93 @@
+/** A client's id and secret, as the token endpoint got them. */
+export interface Credentials {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+/** What is wrong with a token request, in the words of RFC 6749 §5.2. */
+export type TokenRequestError = "invalid_request" | "invalid_client" | "unsupported_grant_type";
+
+/** What a token request asks for. */
+export type TokenRequest =
+  | { readonly kind: "credentials"; readonly credentials: Credentials }
+  | { readonly kind: "refused"; readonly error: TokenRequestError; readonly description: string };
+
+/**
+ * Reads a token request: a form or a JSON object with `client_id`,
+ * `client_secret` and optionally `grant_type`, or the first two by HTTP Basic,
+ * but not by both ways (RFC 6749 §2.3).
+ */
+export function readTokenRequest(
+  body: string,
+  {
+    contentType,
+    authorization,
+  }: { readonly contentType: string; readonly authorization: string | undefined },
+): TokenRequest {
+  const fields = readFields(body, contentType);
+  if (fields === undefined)
+    return refused("invalid_request", "the body is neither a form nor a JSON object of strings");
+  const grantType = fields.get("grant_type") ?? "client_credentials";
+  if (grantType !== "client_credentials") {
+    return refused("unsupported_grant_type", "the only grant is client_credentials");
+  }
+  const inBody = pair(fields.get("client_id"), fields.get("client_secret"));
+  if (authorization === undefined) {
+    return inBody ?? refused("invalid_request", "client_id and client_secret are required");
+  }
+  if (fields.has("client_secret")) {
+    return refused("invalid_request", "the secret is given both in the header and in the body");
+  }
+  return (
+    basic(authorization) ?? refused("invalid_client", "the authorization header holds no basic credentials")
+  );
+}
+
+function readFields(body: string, contentType: string): ReadonlyMap<string, string> | undefined {
+  if (contentType.startsWith("application/json")) return jsonFields(body);
+  const names = [...new URLSearchParams(body)];
+  const fields = new Map(names);
+  // A parameter must not come twice (RFC 6749 §3.2).
+  return fields.size === names.length ? fields : undefined;
+}
+
+function jsonFields(body: string): ReadonlyMap<string, string> | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    const fields = Object.entries(value).filter(([, field]) => field !== null);
+    return fields.every(isTextField) ? new Map(fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isTextField(field: [string, unknown]): field is [string, string] {
+  return typeof field[1] === "string";
+}
+
+function basic(authorization: string): TokenRequest | undefined {
+  const [, encoded] = /^basic +([\w+/=]+)$/i.exec(authorization) ?? [];
+  if (encoded === undefined) return undefined;
+  const [, clientId, clientSecret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, "base64").toString()) ?? [];
+  try {
+    // Both are form-encoded before they are joined (RFC 6749 §2.3.1).
+    return pair(decodeForm(clientId), decodeForm(clientSecret));
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeForm(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : decodeURIComponent(text.replaceAll("+", " "));
+}
+
+function pair(clientId: string | undefined, clientSecret: string | undefined): TokenRequest | undefined {
+  if (clientId === undefined || clientId === "" || clientSecret === undefined || clientSecret === "")
+    return undefined;
+  return { kind: "credentials", credentials: { clientId, clientSecret } };
+}
+
+function refused(error: TokenRequestError, description: string): TokenRequest {
+  return { kind: "refused", error, description };
+}
