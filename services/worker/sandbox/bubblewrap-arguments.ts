@@ -43,25 +43,25 @@ export function sandboxOptions({
   mounts.forEach(checkMount);
   const size = (bytes: number) => ["--size", String(Math.ceil(bytes))];
   return [
-    ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
-    ...systemArguments(),
-    ...etcArguments(slot),
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...[...size(limits.sharedMemoryBytes), "--tmpfs", "/dev/shm"],
-    ...["--perms", "1777", ...size(limits.temporaryBytes), "--tmpfs", "/tmp"],
-    ...["--ro-bind", join(slot.folder, "channel"), channelFolder],
-    ...["--ro-bind", join(slot.folder, "inputs"), places.inputs],
-    ...mounts.flatMap(({ source, target }) => ["--ro-bind", source, target]),
-    ...["--perms", "0700", ...size(limits.homeBytes), "--tmpfs", places.home],
-    ...["--dir", `${places.home}/${outputFolder}`],
-    ...inputNames.flatMap((name) => ["--symlink", `${places.inputs}/${name}`, `${places.home}/${name}`]),
-    ...["--remount-ro", "/dev", "--remount-ro", "/"],
-    ...["--cap-drop", "ALL", "--hostname", "sandbox", "--chdir", places.home],
-    ...["--seccomp", String(descriptors.filter)],
-    ...["--json-status-fd", String(descriptors.status), "--block-fd", String(descriptors.block)],
-    "--clearenv",
-    ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
-  ];
+    ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    systemArguments(),
+    etcArguments(slot),
+    ["--proc", "/proc", "--dev", "/dev"],
+    [...size(limits.sharedMemoryBytes), "--tmpfs", "/dev/shm"],
+    ["--perms", "1777", ...size(limits.temporaryBytes), "--tmpfs", "/tmp"],
+    ["--ro-bind", join(slot.folder, "channel"), channelFolder],
+    ["--ro-bind", join(slot.folder, "inputs"), places.inputs],
+    mounts.flatMap(({ source, target }) => ["--ro-bind", source, target]),
+    ["--perms", "0700", ...size(limits.homeBytes), "--tmpfs", places.home],
+    ["--dir", `${places.home}/${outputFolder}`],
+    inputNames.flatMap((name) => ["--symlink", `${places.inputs}/${name}`, `${places.home}/${name}`]),
+    ["--remount-ro", "/dev", "--remount-ro", "/"],
+    ["--cap-drop", "ALL", "--hostname", "sandbox", "--chdir", places.home],
+    ["--seccomp", String(descriptors.filter)],
+    ["--json-status-fd", String(descriptors.status), "--block-fd", String(descriptors.block)],
+    ["--clearenv"],
+    Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
+  ].flat();
 }
 
 /**

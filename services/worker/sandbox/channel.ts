@@ -150,11 +150,12 @@ export class SocketChannel implements ProgramChannel {
     const lines = new BoundedLines(longestResultLine);
     socket.on("error", () => socket.destroy());
     socket.on("data", (chunk: Buffer) => this.#read(socket, lines, chunk));
-    socket.once("end", () => {
+    socket.once("end", () => socket.end());
+    socket.once("close", () => {
       if (lines.hasRest) this.#droppedLines += 1;
-      socket.end();
+      this.#forget(socket);
     });
-    socket.once("close", () => this.#forget(socket));
+    ignoreFailedWrites(socket);
     if (this.#heldBy.size > 0) socket.pause();
     write(socket, workerMessageLine({ type: "start", ...this.#start }));
     if (this.#cancelled) write(socket, workerMessageLine({ type: "cancel" }));
@@ -221,6 +222,20 @@ export class SocketChannel implements ProgramChannel {
     this.#finished = true;
     this.#wake?.();
   }
+}
+
+/**
+ * Lets a socket be read to its end after a write has failed.
+ *
+ * A program that says its last word and ends may do so before we have told it
+ * something. Node would destroy the socket for the failed write (EPIPE), with
+ * what is still to be read; the end of the reading side tells all that matters.
+ */
+function ignoreFailedWrites(socket: Socket): void {
+  const write = socket._write.bind(socket);
+  const writev = socket._writev?.bind(socket);
+  socket._write = (chunk, encoding, done) => write(chunk, encoding, () => done());
+  if (writev) socket._writev = (chunks, done) => writev(chunks, () => done());
 }
 
 function write(socket: Socket, line: string): void {

@@ -106,7 +106,7 @@ class Findings {
     try {
       const parent = `/proc/self/fd/${folder.fd}`;
       const entries = await readdir(parent, { encoding: "buffer" });
-      for (const name of entries.sort(Buffer.compare)) {
+      for (const name of entries.sort((one, other) => one.compare(other))) {
         await this.#take({
           parent,
           names: [...place.names, name],

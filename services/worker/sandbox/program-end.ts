@@ -19,8 +19,11 @@ export async function exitOf(child: ChildProcess): Promise<ProcessExit> {
   });
 }
 
+/** The first name of a number counts: SIGABRT, not its other name SIGIOT. */
 const signalNames = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name as NodeJS.Signals]),
 );
 
 /** Signals of which the kernel sends one for a limit. */

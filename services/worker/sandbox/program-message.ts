@@ -118,25 +118,13 @@ export function workerMessageLine(
 }
 
 function wireForm(message: WorkerMessage | ({ readonly type: "start" } & StartMessage)): object {
-  switch (message.type) {
-    case "start":
-      return {
-        type: "start",
-        run_id: message.runId,
-        task_id: message.taskId,
-        attempt: message.attempt,
-        input: message.input,
-      };
-    case "input":
-      return {
-        type: "input",
-        prompt_id: message.promptId,
-        value: message.value ?? null,
-        closed: message.value === undefined,
-      };
-    case "cancel":
-      return { type: "cancel" };
+  if (message.type === "cancel") return { type: "cancel" };
+  if (message.type === "input") {
+    const { promptId, value } = message;
+    return { type: "input", prompt_id: promptId, value: value ?? null, closed: value === undefined };
   }
+  const { runId, taskId, attempt, input } = message;
+  return { type: "start", run_id: runId, task_id: taskId, attempt, input };
 }
 
 function parseJson(line: Buffer): unknown {

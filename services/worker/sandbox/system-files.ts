@@ -12,7 +12,9 @@ const sharedEtc = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs", "/
 /** Options that show the host's system read-only. */
 export function systemArguments(): readonly string[] {
   return [
-    ...["--ro-bind", "/usr", "/usr"],
+    "--ro-bind",
+    "/usr",
+    "/usr",
     ...systemFolders.flatMap((folder) => {
       const found = lstatSync(folder, { throwIfNoEntry: false });
       if (!found) return [];
@@ -26,10 +28,7 @@ export function systemArguments(): readonly string[] {
 /** Options that show the sandbox's own /etc, with some files of the host's in it. */
 export function etcArguments({ folder }: Slot): readonly string[] {
   const shared = sharedEtc.filter((path) => existsSync(path));
-  return [
-    ...["--ro-bind", join(folder, "etc"), "/etc"],
-    ...shared.flatMap((path) => ["--ro-bind", path, path]),
-  ];
+  return ["--ro-bind", join(folder, "etc"), "/etc", ...shared.flatMap((path) => ["--ro-bind", path, path])];
 }
 
 /** Writes the sandbox's own /etc: who the program is, and that localhost is itself. */
