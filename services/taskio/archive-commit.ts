@@ -1,45 +1,40 @@
-import { beginning, type Cursor } from "./cursor.ts";
-import type { Chunk, StoredEntry } from "./transcript-store.ts";
+import type { Cursor } from "./cursor.ts";
+import type { Chunk } from "./transcript-store.ts";
 
-/** How much goes into one statement: enough to share its commit, little enough to be shown soon. */
+/** How much goes into one statement: enough to share its commit, little enough to be trimmed, and shown, soon. */
 const bytesPerCommit = 2 * 1_048_576;
 const entriesPerCommit = 2_000;
 
-/** A task as archiving finds it. */
-export interface ArchiveView {
-  readonly taskId: string;
-  /** The place of the last stored entry, undefined when none is. */
-  readonly head: Cursor | undefined;
-  /** What the stream holds, read after the head. May begin with entries that are stored. */
-  readonly stream: readonly StoredEntry[];
-}
-
-/** What to store of one task in one statement: the first of its new entries, none when there are none. */
-export function chunkOf({ taskId, head = beginning }: ArchiveView, entries: readonly StoredEntry[]): Chunk {
+/** Takes as much as goes into one statement from the first of the chunks, but one entry at least, and answers the rest. */
+export function nextCommit(waiting: readonly Chunk[]): {
+  readonly commit: readonly Chunk[];
+  readonly rest: readonly Chunk[];
+} {
+  const commit: Chunk[] = [];
+  const rest: Chunk[] = [];
   let bytes = 0;
-  const fitting = entries.findIndex((entry, index) => {
-    bytes += entry.body.length;
-    return index > 0 && bytes > bytesPerCommit;
-  });
-  return { taskId, after: head, entries: fitting === -1 ? entries : entries.slice(0, fitting) };
+  let count = 0;
+  for (const chunk of waiting) {
+    const size = chunk.entries.findIndex(({ body }) => {
+      bytes += body.length;
+      count += 1;
+      return count > 1 && (bytes > bytesPerCommit || count > entriesPerCommit);
+    });
+    if (size === -1) {
+      commit.push(chunk);
+      continue;
+    }
+    if (size > 0) commit.push({ ...chunk, entries: chunk.entries.slice(0, size) });
+    rest.push({
+      taskId: chunk.taskId,
+      after: chunk.entries[size - 1] ?? chunk.after,
+      entries: chunk.entries.slice(size),
+    });
+  }
+  return { commit, rest };
 }
 
-/** Puts chunks together into statements. Empty ones are left out. */
-export function commits(chunks: readonly Chunk[]): Chunk[][] {
-  const batches: Chunk[][] = [];
-  let bytes = Infinity;
-  let count = Infinity;
-  for (const chunk of chunks) {
-    if (chunk.entries.length === 0) continue;
-    const chunkBytes = chunk.entries.reduce((sum, { body }) => sum + body.length, 0);
-    if (bytes + chunkBytes > bytesPerCommit || count + chunk.entries.length > entriesPerCommit) {
-      batches.push([]);
-      bytes = 0;
-      count = 0;
-    }
-    batches.at(-1)?.push(chunk);
-    bytes += chunkBytes;
-    count += chunk.entries.length;
-  }
-  return batches;
+/** The place of the last entry of a chunk. */
+export function endOf({ after, entries }: Chunk): Cursor {
+  return entries.at(-1) ?? after;
 }

@@ -21,7 +21,7 @@ import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_serv
 import type { Broker } from "../../lib/broker/broker.ts";
 import { parseTaskId } from "../../lib/ids/task-id.ts";
 import { transcriptStreamOf } from "../../lib/streams/transcript-stream.ts";
-import { type ArchiveView, chunkOf, commits } from "./archive-commit.ts";
+import { endOf, nextCommit } from "./archive-commit.ts";
 import { type ArchivePlan, archivePlan, isOver } from "./archive-plan.ts";
 import { beginning, type Cursor, compareCursors } from "./cursor.ts";
 import { Inbox } from "./inbox.ts";
@@ -29,13 +29,13 @@ import { lostEntry } from "./lost-entry.ts";
 import { isFinal, type Missing } from "./succession.ts";
 import type { TaskStates } from "./task-states.ts";
 import { streamEntries } from "./transcript-reader.ts";
-import type { TranscriptStore } from "./transcript-store.ts";
+import type { Chunk, StoredEntry, TranscriptStore } from "./transcript-store.ts";
 
 /** How many tasks are looked at at a time. */
 const tasksAtOnce = 32;
 
-/** How many entries of one task are read in one look. */
-const entriesPerLook = 512;
+/** How many entries of one task are read in one look: up to 8 MiB. */
+const entriesPerLook = 128;
 
 /** How long the worker of an ended task has to see that its output is archived. */
 const dropAfterMs = 5_000;
@@ -47,6 +47,21 @@ export interface ArchiverNeeds {
   readonly states: Pick<TaskStates, "ask">;
   /** How long entries that are missing may still come, when their attempt is over. */
   readonly lostAfterMs: number;
+}
+
+/** A task as a look finds it. */
+interface ArchiveView {
+  readonly taskId: string;
+  /** The place of the last stored entry, undefined when none is. */
+  readonly head: Cursor | undefined;
+  /** What the stream holds, read after the head. May begin with entries that are stored. */
+  readonly stream: readonly StoredEntry[];
+}
+
+/** How far a task is stored. */
+interface Stored {
+  readonly taskId: string;
+  readonly upTo: Cursor;
 }
 
 /** Archives the tasks that it is told of. */
@@ -90,9 +105,9 @@ export class Archiver {
   }
 
   /**
-   * Archives what there is of some tasks and answers how many bytes that was.
-   * When it rejects, the tasks are in the inbox again; entries may have been
-   * stored.
+   * Archives what there is of some tasks and answers how many bytes that was;
+   * what is left is in the inbox. When it rejects, the tasks are in the inbox
+   * again, and entries may have been stored.
    */
   async turn(taskIds: readonly string[]): Promise<number> {
     try {
@@ -114,24 +129,45 @@ export class Archiver {
     const views = await Promise.all(taskIds.map((taskId) => this.#look(taskId, heads.get(taskId))));
     const states = await this.#histories(views);
     const planned = views.map((view) => ({ view, plan: this.#plan(view, states.get(view.taskId)) }));
-    const stored = new Map<string, Cursor>();
-    let bytes = 0;
-    for (const chunks of commits(planned.map(({ view, plan }) => chunkOf(view, plan.entries)))) {
-      const done = await this.#needs.store.append(chunks);
-      for (const { taskId, entries } of chunks) {
-        // Looked at again in any case: for what came meanwhile (A5), or because another process stored it.
-        this.inbox.put(taskId);
-        const last = entries.at(-1);
-        if (!done.has(taskId) || last === undefined) continue;
-        stored.set(taskId, last);
-        for (const { body } of entries) bytes += body.length;
-      }
-    }
-    await this.#trim(views, stored);
+    const leftovers = views.flatMap((view) => leftoverOf(view) ?? []);
+    const chunks = planned.flatMap(({ view, plan }) => chunkOf(view, plan) ?? []);
+    const bytes = await this.#store(chunks, leftovers);
     for (const { view, plan } of planned) {
       if (plan.entries.length === 0) await this.#followUp(view, plan, states.get(view.taskId));
     }
     return bytes;
+  }
+
+  /** Stores chunks, statement by statement, and trims what is stored while the next statement is on its way (A2). */
+  async #store(chunks: readonly Chunk[], leftovers: readonly Stored[]): Promise<number> {
+    let bytes = 0;
+    let waiting = chunks;
+    let untrimmed = leftovers;
+    while (waiting.length > 0 || untrimmed.length > 0) {
+      const { commit, rest } = nextCommit(waiting);
+      const [done] = await Promise.all([this.#append(commit), this.#trim(untrimmed)]);
+      const stored = commit.filter(({ taskId }) => done.has(taskId));
+      const refused = new Set(commit.map(({ taskId }) => taskId).filter((taskId) => !done.has(taskId)));
+      untrimmed = stored.map((chunk) => ({ taskId: chunk.taskId, upTo: endOf(chunk) }));
+      waiting = rest.filter(({ taskId }) => !refused.has(taskId));
+      for (const { entries } of stored) for (const { body } of entries) bytes += body.length;
+    }
+    return bytes;
+  }
+
+  async #append(commit: readonly Chunk[]): Promise<Set<string>> {
+    if (commit.length === 0) return new Set();
+    // Looked at again in any case: for what came meanwhile (A5), or because another process stored it.
+    for (const { taskId } of commit) this.inbox.put(taskId);
+    return await this.#needs.store.append(commit);
+  }
+
+  async #trim(stored: readonly Stored[]): Promise<void> {
+    await Promise.all(
+      stored.map(({ taskId, upTo }) =>
+        this.#needs.broker.trim(transcriptStreamOf(taskId), `${upTo.attempt}-${upTo.seq + 1}`),
+      ),
+    );
   }
 
   async #look(taskId: string, head: Cursor | undefined): Promise<ArchiveView> {
@@ -188,18 +224,6 @@ export class Archiver {
     return false;
   }
 
-  /** Trims what has been stored in this turn, and what was found stored already (A2). */
-  async #trim(views: readonly ArchiveView[], stored: ReadonlyMap<string, Cursor>): Promise<void> {
-    await Promise.all(
-      views.map(async ({ taskId, head, stream }) => {
-        const first = stream[0];
-        const upTo = stored.get(taskId) ?? head;
-        if (first === undefined || upTo === undefined || compareCursors(first, upTo) > 0) return;
-        await this.#needs.broker.trim(transcriptStreamOf(taskId), `${upTo.attempt}-${upTo.seq + 1}`);
-      }),
-    );
-  }
-
   /** For a task of which there was nothing to store: it may be waiting, or at its end. */
   async #followUp(
     { taskId }: ArchiveView,
@@ -223,4 +247,14 @@ export class Archiver {
     await this.#needs.broker.drop([transcriptStreamOf(taskId)]);
     this.#endedSinceMs.delete(taskId);
   }
+}
+
+function chunkOf({ taskId, head = beginning }: ArchiveView, { entries }: ArchivePlan): Chunk | undefined {
+  return entries.length > 0 ? { taskId, after: head, entries } : undefined;
+}
+
+/** What the stream holds although it is stored (A2). */
+function leftoverOf({ taskId, head, stream: [first] }: ArchiveView): Stored | undefined {
+  if (head === undefined || first === undefined || compareCursors(first, head) > 0) return undefined;
+  return { taskId, upTo: head };
 }

@@ -26,7 +26,7 @@ import type { ReadEntry, ReadLimits, TranscriptReader } from "./transcript-reade
 import type { TranscriptStore } from "./transcript-store.ts";
 
 /** What is read at once. */
-const pageLimits: ReadLimits = { maxCount: 256, maxBytes: 2 * 1_048_576 };
+const pageLimits: ReadLimits = { maxCount: 256, maxBytes: 4 * 1_048_576 };
 
 /** What is kept for those who come, when all who watch have it. */
 const keptForNewcomers: Bounds = { entries: 1_024, bytes: 1_048_576 };

@@ -17,6 +17,9 @@ import type { Cursor } from "./cursor.ts";
 import { follows } from "./succession.ts";
 import type { StoredEntry, TranscriptStore } from "./transcript-store.ts";
 
+/** How many entries are asked of the stream at once: up to 4 MiB, so that little is read in vain. */
+const entriesPerRange = 64;
+
 /** An entry as readers get it, and its size in binary form. */
 export interface ReadEntry extends Cursor {
   readonly entry: Entry;
@@ -67,9 +70,10 @@ export class TranscriptReader {
 
   /** What the stream has next after a place. */
   async fromStream(taskId: string, after: Cursor, { maxCount, maxBytes }: ReadLimits): Promise<FromStream> {
-    const stored = await streamEntries(this.#broker, taskId, { after, count: maxCount }).catch(
-      awayAsUndefined,
-    );
+    const stored = await streamEntries(this.#broker, taskId, {
+      after,
+      count: Math.min(maxCount, entriesPerRange),
+    }).catch(awayAsUndefined);
     if (stored === undefined) return { kind: "unknown" };
     const entries: ReadEntry[] = [];
     let at = after;

@@ -1,6 +1,7 @@
 import type { Database } from "../../lib/postgres/database.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 import { beginning, type Cursor } from "./cursor.ts";
+import { originalBody, storedBody } from "./stored-body.ts";
 
 /** An entry in its binary form, and its place. */
 export interface StoredEntry extends Cursor {
@@ -28,7 +29,8 @@ export function transcriptStore(db: Pick<Database, "query">) {
      */
     async append(chunks: readonly Chunk[]): Promise<Set<string>> {
       const entries = chunks.flatMap(({ taskId, entries }) => entries.map((entry) => ({ taskId, ...entry })));
-      const lengths = entries.map(({ body }) => body.length);
+      const bodies = entries.map(({ body }) => storedBody(body));
+      const lengths = bodies.map(({ length }) => length);
       const lasts = chunks.map(({ entries }) => entries.at(-1) ?? beginning);
       const rows = await db.query<{ task_id: string }>(sql`
         with chunk as (
@@ -72,16 +74,18 @@ export function transcriptStore(db: Pick<Database, "query">) {
         ), stored as (
           -- The bodies come as one value that is cut up here: reading them as
           -- an array of values would cost several times as much.
-          insert into taskio.transcript_entry (task_id, attempt, seq, body)
-          select entry.task_id, entry.attempt, entry.seq, substring(bodies.bytes from entry.start for entry.length)
-          from (select ${Buffer.concat(entries.map(({ body }) => body))}::bytea as bytes) as bodies
+          insert into taskio.transcript_entry (task_id, attempt, seq, size, body)
+          select entry.task_id, entry.attempt, entry.seq, entry.size,
+            substring(bodies.bytes from entry.start for entry.length)
+          from (select ${Buffer.concat(bodies)}::bytea as bytes) as bodies
           cross join unnest(
             ${entries.map(({ taskId }) => taskId)}::text[],
             ${entries.map(({ attempt }) => attempt)}::int[],
             ${entries.map(({ seq }) => seq)}::int[],
+            ${entries.map(({ body }) => body.length)}::int[],
             ${startsOf(lengths)}::int[],
             ${lengths}::int[]
-          ) as entry (task_id, attempt, seq, start, length)
+          ) as entry (task_id, attempt, seq, size, start, length)
           where entry.task_id in (select task_id from moved)
         )
         select task_id from moved
@@ -111,14 +115,14 @@ export function transcriptStore(db: Pick<Database, "query">) {
       readonly maxCount: number;
       readonly maxBytes: number;
     }): Promise<StoredEntry[]> {
-      return await db.query<{ attempt: number; seq: number; body: Buffer }>(sql`
-        select attempt, seq, body
+      const rows = await db.query<{ attempt: number; seq: number; size: number; body: Buffer }>(sql`
+        select attempt, seq, size, body
         from (
-          select attempt, seq, body,
-            sum(octet_length(body)) over (order by attempt, seq) as bytes,
+          select attempt, seq, size, body,
+            sum(size) over (order by attempt, seq) as bytes,
             row_number() over (order by attempt, seq) as place
           from (
-            select attempt, seq, body
+            select attempt, seq, size, body
             from taskio.transcript_entry
             where task_id = ${taskId} and (attempt, seq) > (${after.attempt}, ${after.seq})
             order by attempt, seq
@@ -128,6 +132,7 @@ export function transcriptStore(db: Pick<Database, "query">) {
         where bytes <= ${maxBytes} or place = 1
         order by attempt, seq
       `);
+      return rows.map(({ attempt, seq, size, body }) => ({ attempt, seq, body: originalBody(body, size) }));
     },
   };
 }
