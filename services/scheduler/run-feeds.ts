@@ -36,7 +36,7 @@ export class RunFeeds {
   drop(partitions: ReadonlySet<number>): void {
     for (const [runId, feeds] of this.#byRun) {
       if (!partitions.has(partitionOf(runId))) continue;
-      for (const feed of [...feeds]) feed.fail(ownerAway(partitionOf(runId)));
+      for (const feed of feeds) feed.fail(ownerAway(partitionOf(runId)));
     }
   }
 }

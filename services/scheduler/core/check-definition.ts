@@ -125,6 +125,7 @@ function templateFaults(
   order: readonly number[],
 ): FieldFault[] {
   const upstream = new Upstream(nodes, indexOf, order);
+  const sorted = new Set(order);
   return nodes.flatMap((node, index) => {
     const path = `dag.nodes[${index}].config`;
     const { references, faults } = compileConfig(node);
@@ -136,7 +137,8 @@ function templateFaults(
         if (root === "input" || root === "run") return [];
         const used = root === "nodes" ? (named ?? "") : root;
         const target = indexOf.get(used);
-        if (target !== undefined && upstream.includes(index, target)) return [];
+        // On a cycle, or behind one, there is no upstream to speak of.
+        if (target !== undefined && (!sorted.has(index) || upstream.includes(index, target))) return [];
         const problem =
           root === "item"
             ? "item is known within for_each only"

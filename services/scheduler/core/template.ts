@@ -177,7 +177,7 @@ function parse(text: string, inner: string): Expression | { readonly message: st
     end += match[0].length;
     if (match[1] !== undefined) path.push(match[1]);
     else if (match[2] !== undefined) path.push(Number(match[2]));
-    else path.push(String(jsonOf(match[3] ?? '""')?.value));
+    else path.push(textOf(match[3] ?? '""'));
   }
   const rest = source.slice(end).trim();
   if (rest === "") return { text, path, literal: undefined, fallback: undefined };
@@ -197,15 +197,21 @@ function lookUp(
   if (expression.literal !== undefined) return { value: expression.literal };
   const [root, ...steps] = expression.path;
   let value = scope(String(root));
-  for (const key of steps) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) {
-      value = undefined;
-      break;
-    }
-    value = (value as Record<string | number, Json>)[key];
-  }
+  for (const key of steps) value = valueAt(value, key);
   value ??= value === null && expression.fallback === undefined ? null : expression.fallback;
   return value === undefined ? { missing: expression.text } : { value };
+}
+
+/** A member of a list by its index, or an own member of an object by its name. */
+function valueAt(value: Json | undefined, key: string | number): Json | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (isList(value)) return typeof key === "number" ? value[key] : undefined;
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function textOf(literal: string): string {
+  const value = jsonOf(literal)?.value;
+  return typeof value === "string" ? value : "";
 }
 
 function jsonOf(text: string): { readonly value: Json } | undefined {

@@ -22,8 +22,8 @@ export function placeOf(token: string, list: string, length: number): (string | 
   if (token === "") return undefined;
   try {
     const [name, ...place] = JSON.parse(Buffer.from(token, "base64url").toString()) as unknown[];
-    const isPlace = place.every((part) => typeof part === "string" || typeof part === "number");
-    if (name === list && place.length === length && isPlace) return place as (string | number)[];
+    const isPlace = (part: unknown) => typeof part === "string" || typeof part === "number";
+    if (name === list && place.length === length && place.every(isPlace)) return place;
   } catch {
     // Not even JSON: refused below like any other text.
   }

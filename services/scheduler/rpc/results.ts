@@ -28,7 +28,7 @@ export function downloadResults(deps: ResultsDeps): ServiceImpl<typeof Scheduler
       throw new DomainError("NOT_ENDED", "the task has not ended", { run_id: run.runId });
     }
     const archive = new ZipFile();
-    const output = Readable.from(archive.outputStream as unknown as AsyncIterable<Buffer>);
+    const output = Readable.from(archive.outputStream as AsyncIterable<Buffer>);
     archive.on("error", (error: Error) => output.destroy(error));
     try {
       for (const { path } of task.files) {

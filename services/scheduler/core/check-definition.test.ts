@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { faultsOf } from "./check-definition.ts";
+import type { Definition, NodeDefinition } from "./definition.ts";
+
+const node = (
+  id: string,
+  dependencies: string[] = [],
+  config: NodeDefinition["config"] = {},
+): NodeDefinition => ({
+  id,
+  handler: "noop",
+  dependencies,
+  config,
+});
+
+const definition = (...nodes: NodeDefinition[]): Definition => ({ name: "test", nodes });
+
+const check = (...nodes: NodeDefinition[]) =>
+  faultsOf(definition(...nodes), (handler) => handler === "noop").map(
+    ({ path, reason }) => `${path} ${reason}`,
+  );
+
+describe("faultsOf", () => {
+  test("finds none in a diamond with templates of everything upstream", () => {
+    const nodes = [
+      node("A"),
+      node("B", ["A"], { x: "{{ A.y }}" }),
+      node("C", ["A"], { x: "{{ input.z }} {{ run.id }}" }),
+      node("D", ["B", "C"], { x: "{{ A.y }}{{ B }}{{ nodes.C.status }}" }),
+    ];
+    expect(check(...nodes)).toEqual([]);
+  });
+
+  test("finds all faults at once, each with its path", () => {
+    const faults = check(
+      node("A", ["X"]),
+      node("A"),
+      node("input"),
+      node("3x"),
+      { ...node("B", ["A", "A"]), handler: "unknown" },
+      node("C", ["C"]),
+      node("D", [], { list: ["", "{{ B.x }}"], open: "{{ B" }),
+    );
+    expect(faults.toSorted()).toEqual(
+      [
+        "dag.nodes[0].dependencies[0] UNKNOWN_DEPENDENCY",
+        "dag.nodes[1].id DUPLICATE_NODE",
+        "dag.nodes[2].id FIELD_INVALID",
+        "dag.nodes[3].id FIELD_INVALID",
+        "dag.nodes[4].handler UNKNOWN_HANDLER",
+        "dag.nodes[4].dependencies[1] FIELD_INVALID",
+        "dag.nodes[5].dependencies[0] DAG_CYCLE",
+        "dag.nodes[6].config.list[1] TEMPLATE_INVALID",
+        "dag.nodes[6].config.open TEMPLATE_INVALID",
+      ].toSorted(),
+    );
+  });
+
+  test("lists a cycle in the order of its dependencies", () => {
+    const faults = faultsOf(
+      definition(node("S"), node("A", ["C", "S"]), node("B", ["A"]), node("C", ["B"]), node("D", ["C"])),
+      () => true,
+    );
+    expect(faults).toHaveLength(1);
+    const [fault] = faults;
+    expect(fault?.reason).toBe("DAG_CYCLE");
+    const cycle = /circle: (.*)$/.exec(fault?.message ?? "")?.[1]?.split(" -> ") ?? [];
+    expect(cycle.at(0)).toBe(cycle.at(-1));
+    expect(new Set(cycle)).toEqual(new Set(["A", "B", "C"]));
+    const dependsOn: Record<string, string[]> = { A: ["C", "S"], B: ["A"], C: ["B"] };
+    for (const [index, id] of cycle.slice(0, -1).entries())
+      expect(dependsOn[cycle[index + 1] ?? ""]).toContain(id);
+  });
+
+  test("names the dependency that closes the cycle", () => {
+    const nodes = [node("A", ["B"]), node("B", ["A"])];
+    const [fault] = faultsOf(definition(...nodes), () => true);
+    expect(fault?.path).toMatch(/^dag\.nodes\[[01]\]\.dependencies\[0\]$/);
+  });
+
+  test("refuses a template of a node that is not upstream, and of item", () => {
+    const faults = check(
+      node("A"),
+      node("B", [], { x: "{{ A.y }}", z: "{{ item }}", n: "{{ nodes.Z.status }}" }),
+    );
+    expect(faults).toEqual([
+      "dag.nodes[1].config.x TEMPLATE_INVALID",
+      "dag.nodes[1].config.z TEMPLATE_INVALID",
+      "dag.nodes[1].config.n TEMPLATE_INVALID",
+    ]);
+  });
+
+  test("leaves the source of a program alone", () => {
+    const program = {
+      ...node("A", [], { source: 'print(f"{{x}}")', input: "{{ B.x }}" }),
+      handler: "program",
+    };
+    const faults = faultsOf(definition(program), () => true).map(({ path }) => path);
+    expect(faults).toEqual(["dag.nodes[0].config.input"]);
+  });
+
+  test("checks a chain of 10,000 nodes that all name the first, and a circle of as many", () => {
+    const chain = Array.from({ length: 10_000 }, (_, index) =>
+      node(`n${index}`, index === 0 ? [] : [`n${index - 1}`], index === 0 ? {} : { x: "{{ n0.x }}" }),
+    );
+    expect(check(...chain)).toEqual([]);
+    const [first, ...rest] = chain;
+    expect(check({ ...(first ?? node("n0")), dependencies: ["n9999"] }, ...rest)).toEqual([
+      expect.stringContaining("DAG_CYCLE"),
+    ]);
+  });
+
+  test("refuses none and too many nodes", () => {
+    expect(check()).toEqual(["dag.nodes FIELD_INVALID"]);
+    expect(check(...Array.from({ length: 10_001 }, (_, index) => node(`n${index}`)))).toEqual([
+      "dag.nodes FIELD_INVALID",
+    ]);
+  });
+});
