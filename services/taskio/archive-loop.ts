@@ -35,7 +35,7 @@ export async function archiveLoop(
     try {
       const bytes = await archiver.turn(archiver.inbox.take(tasksPerTurn));
       backoff.reset();
-      if (bytes < busyBytes) await delay(paceMs - (performance.now() - beganAtMs), signal);
+      if (bytes < busyBytes) await delay(Math.max(0, beganAtMs + paceMs - performance.now()), signal);
     } catch (err) {
       if (backoff.failures > 0) log.warn({ err }, "transcripts can not be archived");
       await backoff.wait(signal);

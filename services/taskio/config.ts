@@ -1,7 +1,9 @@
+import { z } from "zod";
+import { count, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import type { Bounds } from "./recent-entries.ts";
 
 /** How taskio works. */
-export interface TaskIOConfig {
+export interface TaskIOSettings {
   /** How long entries that the broker lost may still come, once their attempt is over. */
   readonly lostAfterMs: number;
   /** How often all transcripts in the broker are looked through. */
@@ -10,4 +12,66 @@ export interface TaskIOConfig {
   readonly heartbeatMs: number;
   /** How far a watcher may fall behind before it is dropped. */
   readonly behind: Bounds;
+}
+
+/** What the process needs besides taskio itself. */
+export interface TaskIOConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly schedulerUrl: string;
+  readonly authUrl: string;
+  readonly secretKey: Secret;
+  readonly settings: TaskIOSettings;
+}
+
+const settingsSchema = {
+  /** How long entries that worker and broker may both have lost are waited for before the transcript says so. */
+  TASKIO_LOST_AFTER_MS: milliseconds.default(10_000),
+  /** How often transcripts are looked through for which a wake was lost. */
+  TASKIO_SCAN_MS: milliseconds.min(1_000).default(60_000),
+  /** Heartbeats of watchers; callers count on 15 s at most. */
+  TASKIO_HEARTBEAT_MS: milliseconds.min(1).max(15_000).default(15_000),
+  /** How far a watcher may fall behind before it is dropped: the memory that one task may take. */
+  TASKIO_BEHIND_ENTRIES: count.min(1).default(8_192),
+  TASKIO_BEHIND_BYTES: count.min(1).default(16_777_216),
+};
+
+const schema = {
+  ...settingsSchema,
+  TASKIO_HOST: z.string().min(1).default("127.0.0.1"),
+  TASKIO_PORT: port.default(7003),
+  DATABASE_URL: z.string().min(1),
+  REDIS_URL: z.string().min(1),
+  /** Where the scheduler and auth are, as `http://host:port`. */
+  SCHEDULER_URL: z.url(),
+  AUTH_URL: z.url(),
+  ANTIPHON_SECRET_KEY: secret,
+};
+
+/** Reads how taskio works from an environment. Throws ConfigError with all faults. */
+export function readSettings(env: NodeJS.ProcessEnv): TaskIOSettings {
+  const read = readEnv(settingsSchema, env);
+  return {
+    lostAfterMs: read.TASKIO_LOST_AFTER_MS,
+    scanMs: read.TASKIO_SCAN_MS,
+    heartbeatMs: read.TASKIO_HEARTBEAT_MS,
+    behind: { entries: read.TASKIO_BEHIND_ENTRIES, bytes: read.TASKIO_BEHIND_BYTES },
+  };
+}
+
+/** Reads everything that the taskio process is told by its environment. Throws ConfigError with all faults. */
+export function readConfig(env: NodeJS.ProcessEnv): TaskIOConfig {
+  const read = readEnv(schema, env);
+  return {
+    host: read.TASKIO_HOST,
+    port: read.TASKIO_PORT,
+    databaseUrl: read.DATABASE_URL,
+    redisUrl: read.REDIS_URL,
+    schedulerUrl: read.SCHEDULER_URL,
+    authUrl: read.AUTH_URL,
+    secretKey: read.ANTIPHON_SECRET_KEY,
+    settings: readSettings(env),
+  };
 }

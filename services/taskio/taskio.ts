@@ -9,7 +9,7 @@ import { fromConnectError } from "../../lib/rpc/from-connect-error.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import { archiveLoop, scanLoop } from "./archive-loop.ts";
 import { Archiver } from "./archiver.ts";
-import type { TaskIOConfig } from "./config.ts";
+import type { TaskIOSettings } from "./config.ts";
 import { Feeds } from "./feeds.ts";
 import { lookLoop } from "./look-loop.ts";
 import { taskIOService } from "./service.ts";
@@ -26,7 +26,7 @@ export interface TaskIOParts {
   /** Reaches TaskStateService, with an internal token. */
   readonly scheduler: Transport;
   readonly log: Logger;
-  readonly config: Pick<TaskIOConfig, "lostAfterMs" | "scanMs" | "heartbeatMs" | "behind">;
+  readonly settings: TaskIOSettings;
 }
 
 /** taskio at work. */
@@ -41,13 +41,13 @@ const answerTimeoutMs = 60_000;
 const pingTimeoutMs = 2_000;
 
 /** Archives transcripts and serves them live. Disposing of it ends its streams with UNAVAILABLE, and its loops. */
-export async function taskio({ db, broker, scheduler, log, config }: TaskIOParts): Promise<RunningTaskIO> {
+export async function taskio({ db, broker, scheduler, log, settings }: TaskIOParts): Promise<RunningTaskIO> {
   const client = createClient(TaskStateService, scheduler);
   const store = transcriptStore(db);
   const states = new TaskStates(client);
   const reader = new TranscriptReader({ broker, store, log });
-  const archiver = new Archiver({ broker, store, states, lostAfterMs: config.lostAfterMs });
-  const feeds = new Feeds({ reader, store, states, archiver, log, ...config });
+  const archiver = new Archiver({ broker, store, states, lostAfterMs: settings.lostAfterMs });
+  const feeds = new Feeds({ reader, store, states, archiver, log, ...settings });
   const service = taskIOService({
     feeds,
     states,
@@ -70,7 +70,7 @@ export async function taskio({ db, broker, scheduler, log, config }: TaskIOParts
   const loops = [
     wakeLoop({ broker, onWake, onPlaced: () => scanAsked.ring(), log }, ending.signal),
     archiveLoop({ archiver, log }, ending.signal),
-    scanLoop({ archiver, broker, log, asked: scanAsked, scanMs: config.scanMs }, ending.signal),
+    scanLoop({ archiver, broker, log, asked: scanAsked, scanMs: settings.scanMs }, ending.signal),
     lookLoop({ feeds, log }, ending.signal),
   ].map((loop) =>
     loop.catch((error: unknown) => {
