@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+
+/** The configuration can not be used. The message names every fault, a line each, and no value. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(faults: readonly string[]) {
+    super(["the configuration can not be used:", ...faults].join("\n  "));
+  }
+}
+
+/** Reads a secret anew, so that one that was replaced in its file is taken up. Throws a ConfigError when the file is gone or empty. */
+export type Secret = () => string;
+
+/**
+ * Reads what a service needs from an environment: an object with a schema per
+ * variable. An empty variable counts as unset, as compose files produce them.
+ *
+ * Where `NAME` is unset and `NAME_FILE` is set, a `secret` comes from that file.
+ *
+ * Throws a ConfigError that names all faults at once.
+ */
+export function readEnv<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  env: Readonly<Record<string, string | undefined>>,
+): z.output<z.ZodObject<Shape>> {
+  const names = Object.keys(shape);
+  const found = names.map((name) => [name, valueOf(name, env)] as const);
+  const read = z.object(shape).safeParse(Object.fromEntries(found));
+  if (read.success) return read.data;
+  throw new ConfigError(read.error.issues.map((issue) => faultOf(issue, new Map(found))));
+}
+
+/** A secret, from the variable or from the file that `NAME_FILE` names. */
+export const secret = z
+  .custom<string | SecretFile>((value) => typeof value === "string" || value instanceof SecretFile)
+  .transform((source, context): Secret => {
+    if (typeof source === "string") return () => source;
+    try {
+      source.read();
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+    return () => source.read();
+  });
+
+/** A time in milliseconds. */
+export const milliseconds = z.coerce.number().int().min(0);
+
+/** A TCP port; 0 is any that is free. */
+export const port = z.coerce.number().int().min(0).max(65_535);
+
+class SecretFile {
+  readonly #name: string;
+  readonly #path: string;
+
+  constructor(name: string, path: string) {
+    this.#name = name;
+    this.#path = path;
+  }
+
+  read(): string {
+    const text = this.#text().trim();
+    if (text === "") throw new ConfigError([`${this.#name}: the file it names is empty`]);
+    return text;
+  }
+
+  #text(): string {
+    try {
+      return readFileSync(this.#path, "utf8");
+    } catch (error) {
+      throw new ConfigError([
+        `${this.#name}: the file it names can not be read (${(error as NodeJS.ErrnoException).code})`,
+      ]);
+    }
+  }
+}
+
+function valueOf(
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string | SecretFile | undefined {
+  const value = env[name];
+  if (value !== undefined && value !== "") return value;
+  const path = env[`${name}_FILE`];
+  return path === undefined || path === "" ? undefined : new SecretFile(`${name}_FILE`, path);
+}
+
+function faultOf(issue: z.core.$ZodIssue, found: ReadonlyMap<string, unknown>): string {
+  const name = String(issue.path[0] ?? "");
+  if (name !== "" && found.get(name) === undefined) return `${name}: is required`;
+  if (found.get(name) instanceof SecretFile && issue.code !== "custom")
+    return `${name}: can not come from a file`;
+  return `${name}: ${issue.message}`;
+}

@@ -1,0 +1,160 @@
+/*
+ * What happens around every handler: its errors become what callers may see,
+ * each is logged once, and no call outlives its reasons to live.
+ *
+ *   C1. A call ends when its signal aborts, with the reason of the abort, even
+ *       when the handler is deaf to the signal or ends as if nothing had
+ *       happened.
+ *   C2. A stream ends with TOKEN_EXPIRED when its token expires; a unary call
+ *       ends with DEADLINE_EXCEEDED after `longestUnaryMs` at the latest.
+ *   C3. A failure of ours (INTERNAL) is logged with its cause and never shown.
+ *   C4. When a call ends, its timer and its listener are gone, whoever ended it.
+ */
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { DomainError } from "../errors/domain-error.ts";
+import type { Logger } from "../log/log.ts";
+import { tokenExpiryOf } from "./authenticate.ts";
+import { fromConnectError } from "./from-connect-error.ts";
+import { toConnectError } from "./to-connect-error.ts";
+
+/** Longer than any call that waits on purpose, so that only a stuck one meets it. */
+const longestUnaryMs = 10 * 60_000;
+
+/** The longest that `setTimeout` can wait; it would fire at once for longer. */
+const longestTimerMs = 2 ** 31 - 1;
+
+type CallRequest = Parameters<ReturnType<Interceptor>>[0];
+
+/** Maps, logs and bounds every call of a server (C1 to C4). */
+export function reportCalls(log: Logger): Interceptor {
+  return (next) => async (request) => {
+    const call = new Call(request, log);
+    try {
+      const response = await call.unlessAborted(next({ ...request, signal: call.signal }));
+      if (response.stream) return { ...response, message: call.messages(response.message) };
+      call.end();
+      return response;
+    } catch (thrown) {
+      throw call.fail(thrown);
+    }
+  };
+}
+
+class Call {
+  readonly #rpc: string;
+  readonly #log: Logger;
+  readonly #startedAt = performance.now();
+  readonly #own = new AbortController();
+  readonly #caller: AbortSignal;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #interrupt: ((reason: unknown) => void) | undefined;
+
+  constructor({ method, stream, signal, contextValues }: CallRequest, log: Logger) {
+    this.#rpc = `${method.parent.typeName}/${method.name}`;
+    this.#log = log;
+    this.#caller = signal;
+    this.#caller.addEventListener("abort", this.#onCallerAbort);
+    if (signal.aborted) this.#onCallerAbort();
+    const expiry = tokenExpiryOf(contextValues);
+    if (!stream) this.#timer = this.#abortAfter(longestUnaryMs, tooLong);
+    else if (expiry !== undefined)
+      this.#timer = this.#abortAfter(expiry.getTime() - Date.now(), tokenExpired);
+  }
+
+  /** Aborts when the caller's does, and when the call has lived for too long. */
+  get signal(): AbortSignal {
+    return this.#own.signal;
+  }
+
+  /** What `work` becomes, or a rejection with the reason of an abort that comes first (C1). One at a time. */
+  unlessAborted<Result>(work: Promise<Result>): Promise<Result> {
+    // One listener for all messages of a stream: racing each of them against
+    // one long-lived promise would keep every message's reaction in memory.
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      if (this.signal.aborted) reject(this.signal.reason);
+      work.then(resolve, reject);
+    });
+  }
+
+  /** The messages of a stream, until it ends or is ended. */
+  async *messages<Message>(source: AsyncIterable<Message>): AsyncGenerator<Message> {
+    const iterator = source[Symbol.asyncIterator]();
+    let error: unknown;
+    try {
+      for (;;) {
+        const { done, value } = await this.unlessAborted(iterator.next());
+        if (done === true) break;
+        yield value;
+      }
+      this.signal.throwIfAborted();
+    } catch (thrown) {
+      error = this.fail(thrown);
+      throw error;
+    } finally {
+      // A deaf handler answers this only when it comes back from its wait.
+      iterator.return?.().catch(() => undefined);
+      if (error === undefined) this.end();
+    }
+  }
+
+  /** To be called once when the call ends well. */
+  end(): void {
+    this.#release();
+    this.#log.debug({ rpc: this.#rpc, durationMs: this.#durationMs() }, "call answered");
+  }
+
+  /** To be called once when the call fails; answers what the caller may see. */
+  fail(thrown: unknown): ConnectError {
+    this.#release();
+    const error = toConnectError(thrown);
+    logFailure(this.#log, { rpc: this.#rpc, durationMs: this.#durationMs() }, error);
+    return error;
+  }
+
+  #durationMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
+  }
+
+  #abortAfter(ms: number, reason: () => ConnectError): NodeJS.Timeout {
+    return setTimeout(() => this.#abort(reason()), Math.min(Math.max(ms, 0), longestTimerMs)).unref();
+  }
+
+  readonly #onCallerAbort = () => {
+    this.#abort(this.#caller.reason);
+  };
+
+  #abort(reason: unknown): void {
+    this.#own.abort(reason);
+    this.#interrupt?.(reason);
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer);
+    this.#caller.removeEventListener("abort", this.#onCallerAbort);
+  }
+}
+
+/** Logs a failed call once: a defect of ours as `error`, an outage as `warn`, what the caller did as `debug`. */
+export function logFailure(
+  log: Logger,
+  fields: { readonly rpc: string; readonly durationMs?: number },
+  error: ConnectError,
+): void {
+  const code = Code[error.code];
+  if (error.code === Code.Internal || error.code === Code.Unknown || error.code === Code.DataLoss) {
+    log.error({ ...fields, code, err: error.cause ?? error }, "call failed");
+    return;
+  }
+  const { reason } = fromConnectError(error);
+  if (error.code === Code.Unavailable) log.warn({ ...fields, code, reason, err: error.cause }, "call failed");
+  else log.debug({ ...fields, code, reason }, "call refused");
+}
+
+function tooLong(): ConnectError {
+  return new ConnectError("the call has taken longer than any call may", Code.DeadlineExceeded);
+}
+
+function tokenExpired(): ConnectError {
+  return toConnectError(new DomainError("TOKEN_EXPIRED", "the token has expired"));
+}

@@ -1,0 +1,86 @@
+/*
+ * Serves the RPCs of services on one port: gRPC, gRPC-web and Connect (with GET
+ * for procedures without side effects), over HTTP/1.1 and HTTP/2.
+ *
+ *   S1. A call is authenticated by its headers before its body is read, and a
+ *       procedure without a rule stops the start.
+ *   S2. Disposing says NOT_SERVING first, then takes no new connection, gives
+ *       calls `shutdownGraceMs` to end, ends those that have not with
+ *       UNAVAILABLE, and closes every connection, whatever its peer does.
+ */
+import { isIPv6 } from "node:net";
+import { createConnectRouter } from "@connectrpc/connect";
+import { DomainError } from "../errors/domain-error.ts";
+import { health } from "./health.ts";
+import { onePort } from "./one-port.ts";
+import type { PeerLimits } from "./peer-limits.ts";
+import { reflection } from "./reflection.ts";
+import { addRoutes, type Route, type RouteOptions, routerOptions } from "./routes.ts";
+import { rpcListener } from "./rpc-listener.ts";
+import type { RunningService } from "./running-service.ts";
+import { toConnectError } from "./to-connect-error.ts";
+import type { HttpHandler } from "./unknown-route.ts";
+
+export type { HttpHandler, ServerReply, ServerRequest } from "./unknown-route.ts";
+
+export interface ServeOptions extends Omit<RouteOptions, "shutdownSignal"> {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  readonly services: readonly RunningService[];
+  /** Answers whatever is no call of a procedure. Default: 404 with a reason. */
+  readonly fallback?: HttpHandler;
+  /** Whether callers may ask for the contract. Default true. */
+  readonly reflection?: boolean;
+  /** What calls get to end by themselves when the server is disposed of. Default 5 s. */
+  readonly shutdownGraceMs?: number;
+  /** Default `publicPeers`. */
+  readonly limits?: PeerLimits;
+}
+
+/** A port at work. Disposing of it ends it in bounded time (S2); the services are the caller's to dispose of, afterwards. */
+export interface Server extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Where it can be reached from this machine. */
+  readonly url: string;
+}
+
+/** Serves until it is disposed of. Rejects when the port is not to be had, and when a procedure is routed twice or has no rule (S1). */
+export async function serve(options: ServeOptions): Promise<Server> {
+  const { host, services, log, fallback, shutdownGraceMs = 5_000 } = options;
+  const draining = new AbortController();
+  const shutdown = new AbortController();
+
+  const routes: Route[] = [];
+  const serving = () => new Map(routes.map(({ method, service }) => [method.parent.typeName, service]));
+  const all = [
+    ...services,
+    health({ serving, draining: draining.signal }),
+    ...(options.reflection === false
+      ? []
+      : [reflection(() => [...new Set(routes.map(({ method }) => method.parent))])]),
+  ];
+  const router = createConnectRouter(routerOptions(all, { ...options, shutdownSignal: shutdown.signal }));
+  routes.push(...addRoutes(all, router));
+
+  const listener = rpcListener(router.handlers, { log, fallback });
+  const port = await onePort(options, listener, options.limits);
+  return {
+    host,
+    port: port.port,
+    url: `http://${reachable(host)}:${port.port}`,
+    async [Symbol.asyncDispose]() {
+      draining.abort();
+      const stopping = toConnectError(new DomainError("SERVICE_UNAVAILABLE", "this server is stopping"));
+      await port.close({ graceMs: shutdownGraceMs, abandon: () => shutdown.abort(stopping) });
+    },
+  };
+}
+
+/** A host that one can connect to: an address that means all of them is none. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return isIPv6(host) ? `[${host}]` : host;
+}

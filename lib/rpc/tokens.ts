@@ -1,0 +1,105 @@
+import { decodeProtectedHeader, errors, jwtVerify } from "jose";
+import { DomainError } from "../errors/domain-error.ts";
+import type { Caller, VerifyToken } from "./authenticate.ts";
+import { internalKey, internalTokenType, verifyInternalToken } from "./internal-token.ts";
+import { type FetchKeys, KeySet } from "./key-set.ts";
+import type { TokenAudience } from "./running-service.ts";
+
+/** The `iss` of access tokens. */
+export const accessTokenIssuer = "antiphon";
+
+/** The `typ` of access tokens (RFC 9068). */
+export const accessTokenType = "at+jwt";
+
+/** What an access token may be signed with; never what its own header proposes. */
+export const accessTokenAlgorithm = "EdDSA";
+
+/** The audiences that auth issues tokens for. */
+export const publicAudiences = [
+  "tasks-api",
+  "clients-api",
+  "admin-api",
+  "workers-api",
+] as const satisfies TokenAudience[];
+
+/** How far the clock of auth may be from ours. */
+const clockToleranceSeconds = 10;
+
+/** Tokens are short; ours are under 600 characters. */
+const maxTokenLength = 4_096;
+
+/** So many good tokens are remembered, so that a call costs no signature check; the oldest goes first. */
+const rememberedTokens = 2_000;
+
+/**
+ * Says whose a token is: an access token, checked against the keys that auth
+ * publishes, or an internal one, checked against the installation's secret.
+ * Which of them is decided by the header, and each is checked with its own
+ * algorithm, type, issuer and audience, so neither can pass for the other.
+ */
+export function tokenVerifier({
+  fetchKeys,
+  secretKey,
+}: {
+  readonly fetchKeys: FetchKeys;
+  readonly secretKey: string;
+}): VerifyToken {
+  const keys = new KeySet(fetchKeys);
+  const internal = internalKey(secretKey);
+  const remembered = new Map<string, Caller>();
+  return async (token) => {
+    const known = remembered.get(token);
+    if (known !== undefined && known.expiresAt.getTime() > Date.now()) return known;
+    remembered.delete(token);
+    const caller = await (typeOf(token) === internalTokenType
+      ? verifyInternalToken(internal, token)
+      : verifyAccessToken(keys, token)
+    ).catch((error: unknown) => {
+      throw refusalOf(error);
+    });
+    remembered.set(token, caller);
+    const [oldest] = remembered.keys();
+    if (remembered.size > rememberedTokens && oldest !== undefined) remembered.delete(oldest);
+    return caller;
+  };
+}
+
+async function verifyAccessToken(keys: KeySet, token: string): Promise<Caller> {
+  const { payload } = await jwtVerify(token, keys.keyOf, {
+    algorithms: [accessTokenAlgorithm],
+    typ: accessTokenType,
+    issuer: accessTokenIssuer,
+    audience: [...publicAudiences],
+    requiredClaims: ["sub", "exp"],
+    clockTolerance: clockToleranceSeconds,
+  });
+  const audience = publicAudiences.find((audience) => audience === payload.aud);
+  if (audience === undefined)
+    throw new DomainError("TOKEN_INVALID", "the token is for more than one audience");
+  return { clientId: payload.sub ?? "", audience, expiresAt: new Date((payload.exp ?? 0) * 1000) };
+}
+
+function typeOf(token: string): string | undefined {
+  if (token.length > maxTokenLength) throw new DomainError("TOKEN_INVALID", "the token is too long");
+  try {
+    return decodeProtectedHeader(token).typ;
+  } catch (cause) {
+    throw new DomainError("TOKEN_INVALID", "the token is malformed", {}, { cause });
+  }
+}
+
+/** What jose finds wrong with a token, as a refusal; an outage stays what it is. */
+function refusalOf(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) {
+    return new DomainError("TOKEN_EXPIRED", "the token has expired", {}, { cause: error });
+  }
+  if (error instanceof errors.JOSEError || error instanceof TypeError) {
+    return new DomainError(
+      "TOKEN_INVALID",
+      "the token is not one of this installation",
+      {},
+      { cause: error },
+    );
+  }
+  return error;
+}
