@@ -52,6 +52,9 @@ export interface ClaimLoop {
 
 export async function claimLoop(loop: ClaimLoop, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff({ firstMs: 100, maxMs: 2_000 });
+  await loop.partitions.forgetReplicas().catch((error: unknown) => {
+    loop.log.debug({ err: error }, "former replicas not forgotten");
+  });
   while (!signal.aborted) {
     const loss = loop.nextLoss();
     try {
@@ -81,9 +84,8 @@ async function turn(loop: ClaimLoop): Promise<void> {
   );
   if (taken.size > 0) owner.lose(taken);
 
-  const others = new Set(ownerships.flatMap((ownership) => ownership.incarnation ?? []));
-  others.delete(incarnation);
-  const share = Math.ceil(ownerships.length / (others.size + 1));
+  const replicaCount = Math.max(1, await partitions.replicaCount());
+  const share = Math.ceil(ownerships.length / replicaCount);
   // Mine in the database but not in memory: lost by a failed commit.
   const again = mine.filter(({ partition }) => !owner.claims.has(partition));
   const free = ownerships.filter((ownership) => ownership.incarnation === undefined);
@@ -95,7 +97,7 @@ async function turn(loop: ClaimLoop): Promise<void> {
     );
 
   const excess = [...owner.claims.keys()].slice(share);
-  if (excess.length > 0 && others.size > 0) {
+  if (excess.length > 0) {
     owner.lose(new Set(excess));
     await partitions.release({ incarnation, partitions: excess });
   }
