@@ -110,6 +110,7 @@ export class Archiver {
    * again, and entries may have been stored.
    */
   async turn(taskIds: readonly string[]): Promise<number> {
+    if (taskIds.length === 0) return 0;
     try {
       let bytes = 0;
       const heads = await this.#needs.store.heads(taskIds);

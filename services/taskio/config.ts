@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import type { Bounds } from "./recent-entries.ts";
 
 /** How taskio works. */
@@ -34,8 +34,8 @@ const settingsSchema = {
   /** Heartbeats of watchers; callers count on 15 s at most. */
   TASKIO_HEARTBEAT_MS: milliseconds.min(1).max(15_000).default(15_000),
   /** How far a watcher may fall behind before it is dropped: the memory that one task may take. */
-  TASKIO_BEHIND_ENTRIES: count.min(1).default(8_192),
-  TASKIO_BEHIND_BYTES: count.min(1).default(16_777_216),
+  TASKIO_BEHIND_ENTRIES: z.coerce.number().int().min(1).default(8_192),
+  TASKIO_BEHIND_BYTES: z.coerce.number().int().min(1).default(16_777_216),
 };
 
 const schema = {

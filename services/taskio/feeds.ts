@@ -47,6 +47,7 @@ export class Feeds {
 
   /** Looks at every watched task: for what no wake told. Rejects when the archive can not be asked; the looks are done all the same. */
   async lookAtAll(): Promise<void> {
+    if (this.#feeds.size === 0) return;
     try {
       const heads = await this.#needs.store.heads([...this.#feeds.keys()]);
       for (const [taskId, head] of heads) this.#feeds.get(taskId)?.archivedUpTo(head);

@@ -7,6 +7,7 @@
  *       a call that had begun before.
  */
 import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
 
 /** As many as one call takes. */
 const maxTasksPerCall = 1_000;
@@ -31,7 +32,7 @@ interface Question {
 export class TaskStates {
   readonly #scheduler: AsksForStates;
   #waiting = new Map<string, Question[]>();
-  #asking: Promise<void> | undefined;
+  readonly #asking = new OneAtATime(() => this.#askAll(), neverFails);
 
   constructor(scheduler: AsksForStates) {
     this.#scheduler = scheduler;
@@ -43,13 +44,8 @@ export class TaskStates {
     const questions = this.#waiting.get(taskId);
     if (questions === undefined) this.#waiting.set(taskId, [question]);
     else questions.push(question);
-    this.#asking ??= this.#askAll().finally(() => (this.#asking = undefined));
+    this.#asking.ask();
     return await promise;
-  }
-
-  /** Resolves when the last call that was begun has ended; rejects never. */
-  async settled(): Promise<void> {
-    await this.#asking;
   }
 
   async #askAll(): Promise<void> {
@@ -74,4 +70,9 @@ export class TaskStates {
       for (const asked of questions.values()) for (const { reject } of asked) reject(error);
     }
   }
+}
+
+/** Every question is told its own error. */
+function neverFails(error: unknown): never {
+  throw error;
 }
