@@ -17,6 +17,7 @@ import { Announcer } from "./announcer.ts";
 import { claimLoop } from "./claim-loop.ts";
 import { CommandRouter } from "./command-router.ts";
 import { Commands } from "./commands.ts";
+import type { SchedulerSettings } from "./config.ts";
 import { readyTasks } from "./core/evolve.ts";
 import { isFinalTask } from "./core/task-state.ts";
 import { DatabaseClock } from "./database-clock.ts";
@@ -55,16 +56,7 @@ export interface SchedulerDeps {
   readonly broker: Broker;
   readonly storage: Storage;
   readonly log: Logger;
-  readonly config: {
-    /** How long a worker may be silent before its attempts are handed out again. */
-    readonly leaseMs: number;
-    /** How often workers are asked to send a heartbeat. */
-    readonly heartbeatMs: number;
-    /** How long a replica may be silent before others take its partitions. */
-    readonly replicaLeaseMs: number;
-    readonly workStream: string;
-    readonly workGroup: string;
-  };
+  readonly config: SchedulerSettings;
   /** Where other replicas reach this one; empty when there are none. */
   readonly address: string;
   /** How to reach another replica, with internal tokens. */

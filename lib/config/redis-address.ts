@@ -1,0 +1,23 @@
+import { z } from "zod";
+import { port } from "./env.ts";
+
+/** The variables that say where Redis is: one URL, or seed 003's three. */
+export const redisVariables = {
+  REDIS_URL: z.string().min(1).optional(),
+  REDIS_HOST: z.string().min(1).optional(),
+  REDIS_PORT: port.optional(),
+  REDIS_DB: z.coerce.number().int().min(0).optional(),
+};
+
+/** The URL of Redis that these variables name, or undefined when they name none. Any one of the three is enough; the others are `localhost`, 6379 and 0. */
+export function redisUrlOf(read: {
+  readonly REDIS_URL?: string | undefined;
+  readonly REDIS_HOST?: string | undefined;
+  readonly REDIS_PORT?: number | undefined;
+  readonly REDIS_DB?: number | undefined;
+}): string | undefined {
+  const { REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: redisPort, REDIS_DB: db } = read;
+  if (url !== undefined) return url;
+  if (host === undefined && redisPort === undefined && db === undefined) return undefined;
+  return `redis://${host ?? "localhost"}:${redisPort ?? 6_379}/${db ?? 0}`;
+}

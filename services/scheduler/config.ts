@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
+import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
+
+/** How the scheduler works. */
+export interface SchedulerSettings {
+  /** How long a worker may be silent before its attempts are handed out again. */
+  readonly leaseMs: number;
+  /** How often workers are asked to send a heartbeat. */
+  readonly heartbeatMs: number;
+  /** How long a replica may be silent before others take its partitions. */
+  readonly replicaLeaseMs: number;
+  readonly workStream: string;
+  readonly workGroup: string;
+}
+
+/** What the process needs besides the scheduler itself. */
+export interface SchedulerConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Where other replicas reach this one; empty when it is the only one. */
+  readonly address: string;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly authUrl: string;
+  readonly secretKey: Secret;
+  /** Where artifacts are kept; shared by all replicas. */
+  readonly storageDirectory: string;
+  readonly settings: SchedulerSettings;
+}
+
+const settingsSchema = {
+  /** Longer than Postgres takes to fail over, or every worker is taken for dead by one that does. */
+  LEASE_MS: milliseconds.min(1_000).default(30_000),
+  HEARTBEAT_MS: milliseconds.min(100).default(3_000),
+  REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
+  /** Seed 003's names. */
+  WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
+  WORKER_GROUP: z.string().min(1).default(defaultWorkGroup),
+};
+
+const schema = {
+  SCHEDULER_HOST: z.string().min(1).default("127.0.0.1"),
+  SCHEDULER_PORT: port.default(7_002),
+  SCHEDULER_ADDRESS: z.union([z.url(), z.literal("")]).default(""),
+  DATABASE_URL: z.string().min(1),
+  ...redisVariables,
+  /** Where auth is, as `http://host:port`. */
+  AUTH_URL: z.url(),
+  ANTIPHON_SECRET_KEY: secret,
+  STORAGE_DIR: z.string().startsWith("/"),
+};
+
+/** Reads how the scheduler works from an environment. Throws ConfigError with all faults. */
+export function readSettings(env: NodeJS.ProcessEnv): SchedulerSettings {
+  const read = readEnv(settingsSchema, env);
+  return {
+    leaseMs: read.LEASE_MS,
+    heartbeatMs: read.HEARTBEAT_MS,
+    replicaLeaseMs: read.REPLICA_LEASE_MS,
+    workStream: read.WORKER_STREAM,
+    workGroup: read.WORKER_GROUP,
+  };
+}
+
+/** Reads everything that the scheduler's process is told by its environment. Throws ConfigError with all faults. */
+export function readConfig(env: NodeJS.ProcessEnv): SchedulerConfig {
+  const read = readEnv(schema, env);
+  return {
+    host: read.SCHEDULER_HOST,
+    port: read.SCHEDULER_PORT,
+    address: read.SCHEDULER_ADDRESS,
+    databaseUrl: read.DATABASE_URL,
+    redisUrl: redisUrlOf(read) ?? "redis://localhost:6379",
+    authUrl: read.AUTH_URL,
+    secretKey: read.ANTIPHON_SECRET_KEY,
+    storageDirectory: read.STORAGE_DIR,
+    settings: readSettings(env),
+  };
+}

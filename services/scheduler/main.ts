@@ -1,0 +1,44 @@
+import { RedisBroker } from "../../lib/broker/redis-broker.ts";
+import { logger } from "../../lib/log/log.ts";
+import { Database } from "../../lib/postgres/database.ts";
+import { untilSignal } from "../../lib/process/run-until-signal.ts";
+import { networkTransport } from "../../lib/rpc/client.ts";
+import { internalToken } from "../../lib/rpc/internal-token.ts";
+import { keysOverHttp } from "../../lib/rpc/key-set.ts";
+import { servicePeers } from "../../lib/rpc/peer-limits.ts";
+import { serve } from "../../lib/rpc/serve.ts";
+import { tokenVerifier } from "../../lib/rpc/tokens.ts";
+import { fileStorage } from "../../lib/storage/file-storage.ts";
+import { readConfig } from "./config.ts";
+import { scheduler } from "./scheduler.ts";
+
+const config = readConfig(process.env);
+const log = logger("scheduler");
+const secretKey = config.secretKey();
+const token = internalToken(secretKey, "scheduler");
+
+await using db = new Database(config.databaseUrl, { applicationName: "antiphon scheduler" });
+await using broker = await RedisBroker.open({
+  url: config.redisUrl,
+  onWarning: (warning) => log.warn({ warning }, "broker is set up badly"),
+});
+await using service = await scheduler({
+  db,
+  broker,
+  storage: fileStorage(config.storageDirectory),
+  log,
+  config: config.settings,
+  address: config.address,
+  transportTo: (url) => networkTransport({ url, token }),
+});
+await using server = await serve({
+  host: config.host,
+  port: config.port,
+  services: [service],
+  verify: tokenVerifier({ fetchKeys: keysOverHttp(config.authUrl), secretKey }),
+  log,
+  limits: servicePeers,
+});
+log.info({ port: server.port }, "serving");
+
+log.info({ signal: await untilSignal() }, "stopping");
