@@ -23,6 +23,9 @@ const intervalMs = 1_000;
 /** How long before the end of its lease an owner stops to answer, for what two clocks may differ in speed. */
 const marginMs = 1_000;
 
+/** How long a partition that had to be given back is left to others. */
+const avoidMs = 60_000;
+
 /** How many runs are folded in one read after a claim. */
 const runsPerRead = 500;
 
@@ -55,10 +58,11 @@ export async function claimLoop(loop: ClaimLoop, signal: AbortSignal): Promise<v
   await loop.partitions.forgetReplicas().catch((error: unknown) => {
     loop.log.debug({ err: error }, "former replicas not forgotten");
   });
+  const avoided = new Map<number, number>();
   while (!signal.aborted) {
     const loss = loop.nextLoss();
     try {
-      await turn(loop);
+      await turn(loop, avoided);
       backoff.reset();
       await delay(intervalMs, AbortSignal.any([signal, loss]));
     } catch (error) {
@@ -69,7 +73,8 @@ export async function claimLoop(loop: ClaimLoop, signal: AbortSignal): Promise<v
   }
 }
 
-async function turn(loop: ClaimLoop): Promise<void> {
+/** One turn. `avoided` holds partitions that were given back, with the time until which they are left alone. */
+async function turn(loop: ClaimLoop, avoided: Map<number, number>): Promise<void> {
   const { incarnation, address, leaseMs, partitions, owner } = loop;
   const sentAt = performance.now();
   const databaseTime = await partitions.renew({ incarnation, address, leaseMs });
@@ -89,12 +94,11 @@ async function turn(loop: ClaimLoop): Promise<void> {
   // Mine in the database but not in memory: lost by a failed commit.
   const again = mine.filter(({ partition }) => !owner.claims.has(partition));
   const free = ownerships.filter((ownership) => ownership.incarnation === undefined);
-  const wanted = [...again, ...free].slice(0, Math.max(0, share - owner.claims.size));
-  if (wanted.length > 0)
-    await claim(
-      loop,
-      wanted.map(({ partition }) => partition),
-    );
+  const wanted = [...again, ...free]
+    .map(({ partition }) => partition)
+    .filter((partition) => (avoided.get(partition) ?? 0) < performance.now())
+    .slice(0, Math.max(0, share - owner.claims.size));
+  if (wanted.length > 0) await claim(loop, wanted, avoided);
 
   const excess = [...owner.claims.keys()].slice(share);
   if (excess.length > 0) {
@@ -103,7 +107,11 @@ async function turn(loop: ClaimLoop): Promise<void> {
   }
 }
 
-async function claim(loop: ClaimLoop, wanted: readonly number[]): Promise<void> {
+async function claim(
+  loop: ClaimLoop,
+  wanted: readonly number[],
+  avoided: Map<number, number>,
+): Promise<void> {
   const claims = await loop.partitions.take({ incarnation: loop.incarnation, partitions: wanted });
   if (claims.length === 0) return;
   const numbers = claims.map(({ partition }) => partition);
@@ -118,13 +126,14 @@ async function claim(loop: ClaimLoop, wanted: readonly number[]): Promise<void> 
   } catch (error) {
     if (!(error instanceof UnknownEventType)) throw error;
     if (numbers.length > 1) {
-      for (const partition of numbers) await claim(loop, [partition]);
+      for (const partition of numbers) await claim(loop, [partition], avoided);
       return;
     }
     loop.log.error(
       { err: error, partitions: numbers },
       "partition holds events of newer code and is given back",
     );
+    for (const partition of numbers) avoided.set(partition, performance.now() + avoidMs);
     await loop.partitions.release({ incarnation: loop.incarnation, partitions: numbers });
   }
 }
