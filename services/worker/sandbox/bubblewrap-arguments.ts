@@ -78,7 +78,7 @@ export function gated(command: readonly string[], resourceLimits: readonly strin
 
 function checkMount({ source, target }: Mount): void {
   for (const path of [source, target]) {
-    if (!isAbsolute(path) || normalize(path) !== path || path.includes("\0")) {
+    if (!isAbsolute(path) || normalize(path) !== path || path.endsWith("/") || path.includes("\0")) {
       throw new TypeError(`mount path ${path} must be absolute and plain`);
     }
   }

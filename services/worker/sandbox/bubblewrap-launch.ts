@@ -39,6 +39,8 @@ export interface Standing {
 /** A sandbox that did not come to stand. */
 export interface Fallen {
   readonly kind: "fallen";
+  /** Why there was no process at all. */
+  readonly fault: string | undefined;
   readonly isEmpty: boolean;
 }
 
@@ -83,8 +85,8 @@ export async function launchSandbox(
     const init = pid === undefined ? undefined : identityOf(pid);
     const isEmpty = init === undefined || (await killForSure(init, killWithinMs));
     outer.kill("SIGKILL");
-    await ended;
-    return { kind: "fallen", isEmpty };
+    const { fault } = await ended;
+    return { kind: "fallen", isEmpty, fault };
   };
 
   const over = new AbortController();

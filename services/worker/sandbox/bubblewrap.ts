@@ -77,7 +77,7 @@ export class Bubblewrap implements Backend {
       const sandbox = await launchSandbox(run, means, signal);
       if (sandbox.kind === "standing") return launched(sandbox, cgroup, run);
       const isEmpty = (await cgroup.remove(removeWithinMs)) && sandbox.isEmpty;
-      return { kind: "not_launched", isEmpty };
+      return { kind: "not_launched", isEmpty, reason: sandbox.fault };
     } catch (error) {
       await cgroup.remove(removeWithinMs);
       throw error;

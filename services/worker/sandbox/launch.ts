@@ -35,9 +35,11 @@ export interface Launched {
   remove(): Promise<boolean>;
 }
 
-/** A program that could not be started, or was aborted before it ran. Its standard error says why. */
+/** A program that could not be started, or was aborted before it ran. */
 export interface NotLaunched {
   readonly kind: "not_launched";
+  /** Why; undefined when its standard error is all there is. */
+  readonly reason: string | undefined;
   /** Whether it is certain that nothing is left. */
   readonly isEmpty: boolean;
 }

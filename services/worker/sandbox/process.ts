@@ -84,8 +84,8 @@ export class PlainProcess implements Backend {
       const ended = exitOf(child);
       const leader = child.pid === undefined ? undefined : identityOf(child.pid);
       if (!leader) {
-        await ended;
-        return await notLaunched(home);
+        const { fault } = await ended;
+        return await notLaunched(home, fault);
       }
       const folder = HomeFolder.open(home);
       return {
@@ -125,7 +125,7 @@ async function makeHome(home: string, { slot, inputNames }: Run): Promise<void> 
   for (const folder of folders) await chown(folder, slot.uid, slot.gid);
 }
 
-async function notLaunched(home: string): Promise<NotLaunched> {
+async function notLaunched(home: string, reason?: string): Promise<NotLaunched> {
   await removeTree(home);
-  return { kind: "not_launched", isEmpty: true };
+  return { kind: "not_launched", isEmpty: true, reason };
 }

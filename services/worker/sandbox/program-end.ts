@@ -7,14 +7,16 @@ import type { ProgramEnd } from "./sandbox.ts";
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Why there was no process at all. */
+  readonly fault?: string;
 }
 
-/** Resolves when a child has ended, or was never born (code 127); never rejects. */
+/** Resolves when a child has ended or was never born; never rejects. */
 export async function exitOf(child: ChildProcess): Promise<ProcessExit> {
   return await new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", () => {
-      if (child.pid === undefined) resolve({ code: 127, signal: null });
+    child.once("error", ({ message }) => {
+      if (child.pid === undefined) resolve({ code: null, signal: null, fault: message });
     });
   });
 }

@@ -135,11 +135,11 @@ export class RunningProgram implements SandboxedProgram {
     return programEnd(exit, { stoppedFor: this.#stopping?.limit, outOfMemory: launch.outOfMemory() });
   }
 
-  async #neverLived({ isEmpty }: NotLaunched): Promise<ProgramEnd> {
+  async #neverLived({ isEmpty, reason: fault }: NotLaunched): Promise<ProgramEnd> {
     const { signal, streams, channel } = this.#parts;
     this.#over.abort();
     this.#isEmpty = isEmpty;
-    const reason = await said(streams.stderr);
+    const reason = fault ?? (await said(streams.stderr));
     await channel.finish();
     this.#hasEnded = true;
     return signal?.aborted ? { kind: "signalled", signal: "SIGKILL" } : { kind: "failed_to_start", reason };

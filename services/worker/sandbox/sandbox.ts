@@ -26,7 +26,7 @@ export interface Places {
   /** The read-only folder with the input files. */
   readonly inputs: string;
   /** The path under which the program sees a path below a mount's target. */
-  at(path: string): string;
+  readonly at: (path: string) => string;
 }
 
 /** A host folder or file that the program may read, never write. */

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  under.expectEmpty();
+  under.checkEmpty();
 });
 
 afterAll(async () => {

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  under.expectEmpty();
+  under.checkEmpty();
 });
 
 afterAll(async () => {

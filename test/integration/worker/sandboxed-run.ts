@@ -3,7 +3,6 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { expect } from "vitest";
 import type { Artifact, Collection } from "../../../services/worker/sandbox/collect.ts";
 import type { ProgramLimits } from "../../../services/worker/sandbox/limits.ts";
 import { openSandbox } from "../../../services/worker/sandbox/open-sandbox.ts";
@@ -121,20 +120,26 @@ export class SandboxUnderTest {
     };
   }
 
-  /** Nothing of any program is left. To be called when none runs. */
-  expectEmpty(): void {
+  /** What is left of programs, in words; empty when all is well. To be asked when none runs. */
+  leftovers(): readonly string[] {
     const names = readdirSync(join(this.directory, "slots"));
-    expect(names).toHaveLength(this.sandbox.slots);
-    for (const name of names) {
-      const folder = join(this.directory, "slots", name);
-      expect(readdirSync(join(folder, "inputs"))).toEqual([]);
-      expect(readdirSync(join(folder, "channel"))).toEqual([]);
-      expect(readdirSync(folder)).not.toContain("home");
-      expect(cgroupsOf(name)).toEqual([]);
-    }
-    if (asRoot)
-      for (let uid = this.#firstUid; uid < this.#firstUid + names.length; uid += 1)
-        expect(processesOf(uid)).toEqual([]);
+    const folders = names.map((name) => join(this.directory, "slots", name));
+    const uids = asRoot ? names.map((_, index) => this.#firstUid + index) : [];
+    return [
+      ...folders.flatMap((folder) => readdirSync(join(folder, "inputs"))).map((name) => `input ${name}`),
+      ...folders.flatMap((folder) => readdirSync(join(folder, "channel"))).map((name) => `socket ${name}`),
+      ...folders
+        .filter((folder) => readdirSync(folder).includes("home"))
+        .map((folder) => `home in ${folder}`),
+      ...names.flatMap(cgroupsOf).map((name) => `cgroup ${name}`),
+      ...uids.flatMap((uid) => processesOf(uid)).map((pid) => `process ${pid}`),
+    ];
+  }
+
+  /** Throws when anything is left. */
+  checkEmpty(): void {
+    const left = this.leftovers();
+    if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   }
 
   async close(): Promise<void> {
