@@ -34,14 +34,15 @@ export async function storeLeftFiles(
 type Collected = Awaited<ReturnType<SandboxedProgram["collect"]>>["artifacts"][number];
 
 async function storeFile(
-  { path, sizeBytes: size, open }: Collected,
+  artifact: Collected,
   { assignment, leaseToken, signal }: Pick<LeasedTask, "assignment" | "leaseToken" | "signal">,
   scheduler: Pick<SchedulerCalls, "storeArtifact">,
 ): Promise<Awaited<ReturnType<SchedulerCalls["storeArtifact"]>> | "aborted"> {
   const { runId, taskId, attempt } = assignment;
+  const { path, sizeBytes: size } = artifact;
   const backoff = new Backoff({ firstMs: 100, maxMs: 5_000 });
   for (;;) {
-    const content = await open();
+    const content = await artifact.open();
     try {
       return await scheduler.storeArtifact(
         { runId, taskId, attempt, leaseToken, path, size, content },
