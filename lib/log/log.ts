@@ -3,7 +3,17 @@ import { type Logger, pino } from "pino";
 export type { Logger } from "pino";
 
 /** Fields that never reach a log line, wherever they stand one or two levels deep. */
-const secretFields = ["authorization", "password", "secret", "clientSecret", "client_secret", "token", "accessToken", "answer", "env"];
+const secretFields = [
+  "authorization",
+  "password",
+  "secret",
+  "clientSecret",
+  "client_secret",
+  "token",
+  "accessToken",
+  "answer",
+  "env",
+];
 
 /**
  * The log of one service: JSON lines on standard error.

@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
-import { flag, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
 import { defaultProgramFolder, type IsolationOptions } from "./isolation.ts";
 import type { WorkerSettings } from "./worker.ts";
@@ -33,7 +33,7 @@ const schema = {
   /** How programs are isolated; `process` isolates hardly anything and is for trusted code. */
   SANDBOX: z.enum(["bubblewrap", "process"]).default("bubblewrap"),
   /** Allows SANDBOX=process. */
-  ALLOW_UNSAFE_PROCESS: flag.default(false),
+  ALLOW_UNSAFE_PROCESS: z.stringbool().default(false),
   /** Where programs' environments and folders lie; as root every uid must be able to traverse it. */
   PROGRAM_DIRECTORY: z.string().startsWith("/").default(defaultProgramFolder()),
   /** The Python for programs; the system's when unset. */

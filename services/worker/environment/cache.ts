@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { chmod, mkdir, readdir, rename, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { delay } from "../../../lib/async/delay.ts";
-import { FileLock } from "../sandbox/file-lock.ts";
+import { FileLock } from "../../../lib/process/file-lock.ts";
 import { BuildLog, followLog } from "./build-log.ts";
 import { BuildSandbox, venvTarget } from "./build-sandbox.ts";
 import { type BuildNeeds, buildEnvironment, type EnvironmentRecord } from "./builder.ts";

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { FileLock } from "./file-lock.ts";
+import { FileLock } from "../../../lib/process/file-lock.ts";
 import { Slots } from "./slots.ts";
 
 let directory: string;

@@ -1,6 +1,6 @@
 import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { FileLock } from "./file-lock.ts";
+import { FileLock } from "../../../lib/process/file-lock.ts";
 
 /*
  * The places in which programs run, one at a time in each.
