@@ -27,7 +27,7 @@ await using service = await scheduler({
   broker,
   storage: fileStorage(config.storageDirectory),
   log,
-  config: config.settings,
+  settings: config.settings,
   address: config.address,
   transportTo: (url) => networkTransport({ url, token }),
 });

@@ -56,7 +56,7 @@ export interface SchedulerDeps {
   readonly broker: Broker;
   readonly storage: Storage;
   readonly log: Logger;
-  readonly config: SchedulerSettings;
+  readonly settings: SchedulerSettings;
   /** Where other replicas reach this one; empty when there are none. */
   readonly address: string;
   /** How to reach another replica, with internal tokens. */
@@ -69,7 +69,7 @@ export interface SchedulerDeps {
 
 /** Starts a replica. Resolves when its first claims are made; disposing gives its partitions back. */
 export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
-  const { db, broker, storage, log, config, address } = deps;
+  const { db, broker, storage, log, settings, address } = deps;
   const incarnation = deps.incarnation ?? randomUUID();
   const history = historyStore(db);
   const partitions = partitionStore(db);
@@ -86,7 +86,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const feeds = new RunFeeds();
   const directory = new OwnerDirectory();
   const peers = new Peers(deps.transportTo);
-  const { workGroup: group, workStream: stream } = config;
+  const { workGroup: group, workStream: stream } = settings;
   const dispatcher = new Dispatcher({ broker, clock: listening, log, group, stream });
   const announcer = new Announcer({ broker, dispatcher, leases, feeds, log });
   let loss = new AbortController();
@@ -119,7 +119,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     order: (orders) => announcer.order(orders),
   });
   const reports = new ReportReader({ broker, owner, clock: listening, log });
-  const { leaseMs, heartbeatMs } = config;
+  const { leaseMs, heartbeatMs } = settings;
   const sweeper = new Sweeper({
     incarnation,
     leaseMs,
@@ -144,7 +144,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     {
       incarnation,
       address,
-      leaseMs: config.replicaLeaseMs,
+      leaseMs: settings.replicaLeaseMs,
       partitions,
       liveRuns: async (numbers) => await history.liveRuns(numbers),
       load: loadAll,

@@ -82,7 +82,7 @@ export async function world(kind: (typeof brokers)[number]): Promise<World> {
           if (found === undefined) throw new Error(`no replica at ${to}`);
           return transportOf(found, "internal/scheduler");
         },
-        config: {
+        settings: {
           leaseMs,
           heartbeatMs: 300,
           replicaLeaseMs: 3_000,
