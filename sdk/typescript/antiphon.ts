@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type Client, createClient } from "@connectrpc/connect";
+import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
+import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
+import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import type { Credentials } from "./access-token.ts";
+import { connect } from "./connection.ts";
+import { type RunEvent, type WatchRunOptions, watchRun } from "./run-watch.ts";
+import { Task } from "./task.ts";
+
+export type { Credentials } from "./access-token.ts";
+export { AnswerRefused } from "./answers-in-flight.ts";
+export type { Attachment } from "./attachment.ts";
+export { type Fault, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
+export { isFinalRun, type RunEvent } from "./run-watch.ts";
+export { isFinalTask, Task, TaskNotCompleted } from "./task.ts";
+export type { OutputStream, PromptEvent, TaskEvent, TranscriptEvent } from "./task-event.ts";
+
+/** Where a server is and who calls it. */
+export interface AntiphonOptions {
+  /** `http://host:port`. Default: `ANTIPHON_URL`, else `http://127.0.0.1:8000`. */
+  readonly url?: string;
+  /** Default: `ANTIPHON_TOKEN`, else `ANTIPHON_CLIENT_ID` and `ANTIPHON_CLIENT_SECRET`. */
+  readonly credentials?: Credentials;
+}
+
+/** A program to run. */
+export interface Submission {
+  /** A `.py` or `.waldiez` file on this machine, or its content under a name. */
+  readonly file: string | { readonly name: string; readonly content: Uint8Array };
+  /** What the program finds as its input: any JSON value. */
+  readonly input?: unknown;
+  /** What it gets in `sys.argv[1:]`. */
+  readonly arguments?: readonly string[];
+  /** Packages that it needs: `name` or `name==version`. */
+  readonly requirements?: readonly string[];
+  /** How long it may run, not counting time in which it waits for an answer; the server's default when unset. */
+  readonly wallTimeMs?: number;
+}
+
+/**
+ * A client of an Antiphon server: the calls of the contract as they are, and
+ * tasks and runs that are followed across broken connections. Gets and renews
+ * its token by itself. Disposing of it ends the calls that are open.
+ */
+export class Antiphon implements Disposable {
+  readonly auth: Client<typeof AuthService>;
+  readonly scheduler: Client<typeof SchedulerService>;
+  readonly taskio: Client<typeof TaskIOService>;
+  readonly workers: Client<typeof WorkerService>;
+  readonly #connection: ReturnType<typeof connect>;
+
+  /** Throws when no credentials are given or found. Connects with the first call. */
+  constructor({ url, credentials }: AntiphonOptions = {}) {
+    this.#connection = connect(
+      url ?? process.env["ANTIPHON_URL"] ?? "http://127.0.0.1:8000",
+      credentials ?? credentialsOf(process.env),
+    );
+    const { transport } = this.#connection;
+    this.auth = createClient(AuthService, transport);
+    this.scheduler = createClient(SchedulerService, transport);
+    this.taskio = createClient(TaskIOService, transport);
+    this.workers = createClient(WorkerService, transport);
+  }
+
+  /** Hands a program in. Resolves when it is stored, before it runs. */
+  async submit({ file, input, requirements, wallTimeMs, ...submission }: Submission): Promise<Task> {
+    const { name, content } =
+      typeof file === "string" ? { name: basename(file), content: await readFile(file) } : file;
+    const { task } = await this.scheduler.submitTask({
+      program: {
+        fileName: name,
+        content,
+        arguments: [...(submission.arguments ?? [])],
+        requirements: [...(requirements ?? [])],
+        ...(wallTimeMs !== undefined && { wallTime: durationFromMs(wallTimeMs) }),
+      },
+      ...(input !== undefined && { input: new TextEncoder().encode(JSON.stringify(input)) }),
+    });
+    if (task === undefined) throw new TypeError("the server answered no task");
+    return this.task(task.taskId);
+  }
+
+  /** A task by its id. Asks nothing. */
+  task(taskId: string): Task {
+    return new Task(this, taskId);
+  }
+
+  /** Follows a run to its end: how it stands, then every change once and in order. Survives broken connections. */
+  watchRun(runId: string, options?: WatchRunOptions): AsyncGenerator<RunEvent> {
+    return watchRun(this.scheduler, runId, options);
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+  }
+}
+
+function credentialsOf(env: NodeJS.ProcessEnv): Credentials {
+  const { ANTIPHON_TOKEN: token, ANTIPHON_CLIENT_ID: clientId, ANTIPHON_CLIENT_SECRET: clientSecret } = env;
+  if (token !== undefined) return { token };
+  if (clientId !== undefined && clientSecret !== undefined) return { clientId, clientSecret };
+  throw new TypeError("no credentials: set ANTIPHON_TOKEN, or ANTIPHON_CLIENT_ID and ANTIPHON_CLIENT_SECRET");
+}

@@ -1,0 +1,34 @@
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
+import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { FakeAntiphon } from "../../test/support/fake-antiphon.ts";
+import { watchRun } from "./run-watch.ts";
+
+describe("watchRun", () => {
+  test("takes a broken stream up after the last change, each change once", async () => {
+    const changes = ["A", "B", "C", "D"].map((nodeId) => ({
+      nodeId,
+      state: TaskState.COMPLETED,
+      run: nodeId === "D" ? RunState.COMPLETED : RunState.RUNNING,
+    }));
+    const server = new FakeAntiphon({}, [{ run: { runId: "r1", state: RunState.RUNNING }, changes }]);
+    server.breakWatchAfter = 2;
+    const scheduler = createClient(SchedulerService, createRouterTransport(server.routes));
+    const seen: string[] = [];
+    for await (const event of watchRun(scheduler, "r1")) {
+      seen.push(event.kind === "change" ? event.change.tasks.map(({ nodeId }) => nodeId).join() : event.kind);
+    }
+    expect(seen.filter((item) => /^[A-D]$/.test(item))).toEqual(["A", "B", "C", "D"]);
+    expect(seen[0]).toBe("snapshot");
+    expect(server.watchedAfter).toEqual([0, 2, 4]);
+  });
+
+  test("fails at once for a run that there is none of", async () => {
+    const scheduler = createClient(SchedulerService, createRouterTransport(new FakeAntiphon().routes));
+    await expect(watchRun(scheduler, "r1").next()).rejects.toMatchObject({
+      rawMessage: "there is no run r1",
+    });
+  });
+});

@@ -1,0 +1,419 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
+import { Audience } from "../../gen/antiphon/auth/v1/client_pb.ts";
+import { type RunSchema, RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
+import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { type FailureSchema, type TaskSchema, TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import {
+  type AttachRequest,
+  type AttachResponseSchema,
+  TaskIOService,
+} from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
+import {
+  type EntrySchema,
+  PromptClosed_How as How,
+  Output_Stream as Stream,
+  type TaskNewsSchema,
+} from "../../gen/antiphon/taskio/v1/transcript_pb.ts";
+import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { logger } from "../../lib/log/log.ts";
+import type { RunningService } from "../../lib/rpc/running-service.ts";
+import { type Server, serve } from "../../lib/rpc/serve.ts";
+import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
+
+type Entry = MessageInitShape<typeof EntrySchema>;
+type Failure = MessageInitShape<typeof FailureSchema>;
+type News = NonNullable<MessageInitShape<typeof TaskNewsSchema>["news"]>;
+type Response = NonNullable<MessageInitShape<typeof AttachResponseSchema>["response"]>;
+
+/** What a submitted program does. */
+export type FakeProgram = (task: FakeTask) => unknown;
+
+/** A task of the fake server, written to and ended by a fake program. */
+export class FakeTask {
+  readonly taskId = randomUUID();
+  readonly name: string;
+  /** Every answer that was taken, also to questions that are secret. */
+  readonly answers: string[] = [];
+  /** Every answer that came, taken or not, with its request id. */
+  readonly received: { readonly text: string; readonly requestId: string }[] = [];
+  state: TaskState = TaskState.QUEUED;
+  failure: Failure | undefined;
+  output: unknown;
+  readonly entries: Entry[] = [];
+  readonly #openPrompts = new Map<string, { readonly text: string; readonly password: boolean }>();
+  readonly #waiting = new Map<string, (text: string) => void>();
+  readonly #taken = new Map<string, string>();
+  readonly #listeners = new Set<(response: Response) => void>();
+  readonly #cancelled = new AbortController();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Aborts when somebody asks for the end of the task. */
+  get cancelled(): AbortSignal {
+    return this.#cancelled.signal;
+  }
+
+  write(text: string, stream: Stream = Stream.STDOUT): void {
+    this.#append({ case: "output", value: { stream, data: Buffer.from(text) } });
+  }
+
+  message(value: unknown): void {
+    this.#append({ case: "message", value: { json: Buffer.from(JSON.stringify(value)) } });
+  }
+
+  /** Asks, and waits for the answer. */
+  async ask(text: string, { password = false } = {}): Promise<string> {
+    const promptId = randomUUID();
+    const answer = new Promise<string>((resolve) => this.#waiting.set(promptId, resolve));
+    this.#openPrompts.set(promptId, { text, password });
+    this.#append({ case: "prompt", value: { promptId, text, password } });
+    this.#tell({ case: "promptOpened", value: { prompt: { promptId, attempt: 1, text, password } } });
+    this.#become(TaskState.WAITING_FOR_INPUT);
+    const given = await answer;
+    this.#append({
+      case: "answer",
+      value: { promptId, text: password ? "" : given, password, answeredBy: "c1" },
+    });
+    this.#become(TaskState.RUNNING);
+    return given;
+  }
+
+  /** Closes the open questions as if somebody else had answered them. */
+  answerElsewhere(text: string): void {
+    for (const promptId of this.#openPrompts.keys()) this.answer({ promptId, text, requestId: randomUUID() });
+  }
+
+  /** Ends the task. */
+  end(state: TaskState, failure?: Failure): void {
+    this.state = state;
+    this.failure = failure;
+    this.#tell({ case: "end", value: { state, ...(failure && { failure }) } });
+  }
+
+  cancel(): void {
+    this.#cancelled.abort();
+  }
+
+  answer({ promptId, text, requestId }: { promptId: string; text: string; requestId: string }): Response {
+    this.received.push({ text, requestId });
+    if (this.#taken.get(promptId) !== requestId) {
+      const waiting = this.#waiting.get(promptId);
+      if (waiting === undefined) {
+        const message = `the prompt ${promptId} is closed`;
+        return { case: "refused", value: { promptId, requestId, reason: "PROMPT_CLOSED", message } };
+      }
+      this.#taken.set(promptId, requestId);
+      this.#waiting.delete(promptId);
+      this.#openPrompts.delete(promptId);
+      this.answers.push(text);
+      this.#tell({ case: "promptClosed", value: { promptId, how: How.ANSWERED, answeredBy: "c1" } });
+      waiting(text);
+    }
+    return { case: "accepted", value: { promptId, requestId } };
+  }
+
+  async *attach(
+    requests: AsyncIterable<AttachRequest>,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ response: Response }> {
+    const queue: Response[] = [];
+    let bell = Promise.withResolvers<void>();
+    const push = (response: Response) => {
+      queue.push(response);
+      bell.resolve();
+    };
+    const iterator = requests[Symbol.asyncIterator]();
+    const first = (await iterator.next()).value?.request;
+    if (first?.case !== "open") throw toConnectError(new DomainError("FIELD_INVALID", "no open first"));
+    this.#replay(first.value.after).forEach(push);
+    this.#listeners.add(push);
+    signal.addEventListener("abort", () => bell.resolve());
+    void this.#hear(iterator, push).catch(() => undefined);
+    try {
+      for (;;) {
+        for (let response = queue.shift(); response !== undefined; response = queue.shift()) {
+          yield { response };
+          if (response.case === "news" && response.value.news?.case === "end") return;
+        }
+        signal.throwIfAborted();
+        bell = Promise.withResolvers<void>();
+        await bell.promise;
+      }
+    } finally {
+      this.#listeners.delete(push);
+    }
+  }
+
+  toMessage(): MessageInitShape<typeof TaskSchema> {
+    return {
+      taskId: this.taskId,
+      runId: this.taskId,
+      nodeId: "main",
+      handler: "program",
+      name: this.name,
+      state: this.state,
+      attempt: 1,
+      createdAt: timestampNow(),
+      ...(this.failure && { failure: this.failure }),
+      ...(this.output !== undefined && { output: Buffer.from(JSON.stringify(this.output)) }),
+    };
+  }
+
+  async #hear(requests: AsyncIterator<AttachRequest>, push: (response: Response) => void): Promise<void> {
+    for (let next = await requests.next(); next.done !== true; next = await requests.next()) {
+      if (next.value.request.case === "answer") push(this.answer(next.value.request.value));
+    }
+  }
+
+  #replay(after: string): Response[] {
+    const seq = Number(after.split("-")[1] ?? 0);
+    const openPrompts = [...this.#openPrompts].map(([promptId, prompt]) => ({
+      promptId,
+      attempt: 1,
+      ...prompt,
+    }));
+    const news: News[] = [
+      { case: "snapshot", value: { state: this.state, attempt: 1, openPrompts } },
+      ...this.entries.slice(seq).map((entry) => ({ case: "entry" as const, value: entry })),
+    ];
+    if (this.state >= TaskState.COMPLETED) {
+      news.push({
+        case: "end",
+        value: { state: this.state, ...(this.failure && { failure: this.failure }) },
+      });
+    }
+    return news.map((item) => this.#news(item));
+  }
+
+  #append(body: NonNullable<Entry["body"]>): void {
+    const entry = { attempt: 1, seq: this.entries.length + 1, at: timestampNow(), body };
+    this.entries.push(entry);
+    this.#tell({ case: "entry", value: entry });
+  }
+
+  #become(state: TaskState): void {
+    this.state = state;
+    this.#tell({ case: "stateChanged", value: { state, attempt: 1 } });
+  }
+
+  #tell(news: News): void {
+    for (const listener of this.#listeners) listener(this.#news(news));
+  }
+
+  #news(news: News): Response {
+    return { case: "news", value: { taskId: this.taskId, news } };
+  }
+}
+
+/** A run of the fake server: what WatchRun answers for it, message by message. */
+export interface FakeRun {
+  readonly run: MessageInitShape<typeof RunSchema>;
+  readonly changes: readonly { readonly nodeId: string; readonly state: TaskState; readonly run: RunState }[];
+  readonly results?: Readonly<Record<string, unknown>>;
+}
+
+/** A server that speaks the contract and runs fake programs: what clients are tested against. */
+export class FakeAntiphon implements RunningService {
+  readonly name = "fake";
+  readonly tasks: FakeTask[] = [];
+  readonly programs: Readonly<Record<string, FakeProgram>>;
+  readonly runs: readonly FakeRun[];
+  /** The zip archive that every task leaves behind. */
+  archive: Uint8Array = new Uint8Array();
+  /** What was asked of WatchRun: the `after_seq` of each call. */
+  readonly watchedAfter: number[] = [];
+  /** WatchRun breaks after so many messages of a call. */
+  breakWatchAfter = Number.POSITIVE_INFINITY;
+
+  /** `programs`: by the name of the submitted file. */
+  constructor(programs: Readonly<Record<string, FakeProgram>> = {}, runs: readonly FakeRun[] = []) {
+    this.programs = programs;
+    this.runs = runs;
+  }
+
+  readonly audiences = {
+    [AuthService.typeName]: "any-token",
+    [`${AuthService.typeName}/IssueToken`]: "open",
+    [SchedulerService.typeName]: ["tasks-api"],
+    [TaskIOService.typeName]: ["tasks-api"],
+    [WorkerService.typeName]: ["tasks-api"],
+  } as const;
+
+  readonly check = async (): Promise<void> => {};
+
+  /** Serves it on a port of its own; client `c1` with the secret `s1` may call. */
+  listen(port = 0): Promise<Server> {
+    return serve({
+      host: "127.0.0.1",
+      port,
+      services: [this],
+      verify: async (token) => {
+        if (token !== "good") throw new DomainError("TOKEN_INVALID", "the token is not good");
+        return { clientId: "c1", audience: "tasks-api", expiresAt: new Date(Date.now() + 3_600_000) };
+      },
+      log: logger("fake", "silent"),
+      shutdownGraceMs: 0,
+    });
+  }
+
+  readonly routes = (router: ConnectRouter): void => {
+    router.service(AuthService, {
+      issueToken: ({ clientId, clientSecret }) => {
+        if (clientId !== "c1" || clientSecret !== "s1") {
+          throw toConnectError(new DomainError("CREDENTIALS_INVALID", "no client has this id and secret"));
+        }
+        const expiresAt = { seconds: BigInt(Math.floor(Date.now() / 1000) + 3600) };
+        return { accessToken: "good", expiresAt, audience: Audience.TASKS_API };
+      },
+      whoAmI: () => ({ client: { clientId: "c1", audience: Audience.TASKS_API, name: "tester" } }),
+    });
+    router.service(TaskIOService, {
+      attach: async function* (this: void, requests, { signal }) {
+        yield* attachToFirst(requests, signal);
+      },
+    });
+    const attachToFirst = (requests: AsyncIterable<AttachRequest>, signal: AbortSignal) =>
+      this.#attach(requests, signal);
+    router.service(WorkerService, {
+      listWorkers: () => ({ workers: [{ workerId: "w1", handlers: ["noop"], slots: 4, alive: true }] }),
+    });
+    router.service(SchedulerService, {
+      submitTask: ({ program }) => {
+        const run = this.programs[program?.fileName ?? ""];
+        if (program === undefined || run === undefined) {
+          const faults = [
+            { path: "program.file_name", reason: "FILE_REJECTED", message: "is of no known kind" },
+          ] as const;
+          throw toConnectError(DomainError.ofFaults(faults));
+        }
+        const task = new FakeTask(program.fileName);
+        this.tasks.push(task);
+        void this.#run(task, run);
+        return { task: task.toMessage() };
+      },
+      getTask: ({ taskId }) => ({ task: this.#task(taskId).toMessage() }),
+      getRun: ({ runId }) => {
+        const run = this.runs.find((candidate) => candidate.run.runId === runId);
+        if (run !== undefined) return { run: run.run };
+        const task = this.#task(runId);
+        return { run: { runId, name: task.name, state: RunState.RUNNING, tasks: [task.toMessage()] } };
+      },
+      listRuns: () => ({
+        runs: this.tasks.map(({ taskId, name }) => ({ runId: taskId, name, state: RunState.RUNNING })),
+      }),
+      cancelRun: ({ runId }) => {
+        this.#task(runId).cancel();
+        return { run: { runId, cancelRequested: true } };
+      },
+      cancelTask: ({ taskId }) => {
+        this.#task(taskId).cancel();
+        return { task: this.#task(taskId).toMessage() };
+      },
+      downloadResults: async function* (this: void) {
+        yield* archived();
+      },
+      validateWorkflow: ({ dag }) => ({
+        faults: (dag?.nodes ?? []).flatMap(({ handler }, index) =>
+          handler === "nothing"
+            ? [
+                {
+                  path: `dag.nodes[${index}].handler`,
+                  reason: "UNKNOWN_HANDLER",
+                  message: "nobody offers nothing",
+                },
+              ]
+            : [],
+        ),
+      }),
+      createWorkflow: ({ name, dag }) => ({ workflow: { workflowId: "wf1", name, ...(dag && { dag }) } }),
+      startRun: () => ({ run: this.runs[0]?.run ?? {} }),
+      getRunResults: ({ runId }) => {
+        const { results = {} } = this.runs.find((candidate) => candidate.run.runId === runId) ?? {};
+        const bytes = Object.entries(results).map(
+          ([node, value]) => [node, Buffer.from(JSON.stringify(value))] as const,
+        );
+        return { results: Object.fromEntries(bytes) };
+      },
+      watchRun: async function* (this: void, { runs: [watched] }) {
+        yield* watchFirst(watched?.runId ?? "", watched?.afterSeq ?? 0);
+      },
+    });
+    const archived = () => [{ chunk: this.archive.subarray(0, 10) }, { chunk: this.archive.subarray(10) }];
+    const watchFirst = (runId: string, afterSeq: number) => this.#watchRun(runId, afterSeq);
+  };
+
+  async *#attach(requests: AsyncIterable<AttachRequest>, signal: AbortSignal) {
+    const iterator = requests[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    const taskId = first.value?.request.case === "open" ? first.value.request.value.taskId : "";
+    async function* all() {
+      yield first.value;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
+        yield next.value;
+    }
+    yield* this.#task(taskId).attach(all(), signal);
+  }
+
+  *#watchRun(runId: string, afterSeq: number) {
+    this.watchedAfter.push(afterSeq);
+    const found = this.runs.find(({ run }) => run.runId === runId);
+    if (found === undefined)
+      throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`));
+    let sent = 0;
+    if (afterSeq === 0) {
+      yield { runId, seq: 1, news: { case: "snapshot" as const, value: found.run } };
+      sent += 1;
+    }
+    for (const [index, change] of found.changes.entries()) {
+      const seq = index + 2;
+      if (seq <= afterSeq) continue;
+      if (sent === this.breakWatchAfter) {
+        throw toConnectError(new DomainError("SERVICE_UNAVAILABLE", "this server is stopping"));
+      }
+      const task = {
+        taskId: `${runId}.${change.nodeId}`,
+        runId,
+        nodeId: change.nodeId,
+        state: change.state,
+        attempt: 1,
+      };
+      yield { runId, seq, news: { case: "change" as const, value: { tasks: [task], state: change.run } } };
+      sent += 1;
+    }
+  }
+
+  async #run(task: FakeTask, program: FakeProgram): Promise<void> {
+    task.state = TaskState.RUNNING;
+    const cancelled = new Promise<"cancelled">((resolve) => {
+      task.cancelled.addEventListener("abort", () => resolve("cancelled"));
+    });
+    try {
+      const output = await Promise.race([program(task), cancelled]);
+      if (task.cancelled.aborted) {
+        task.end(TaskState.CANCELLED);
+        return;
+      }
+      task.output = output ?? null;
+      task.end(TaskState.COMPLETED);
+    } catch (error) {
+      task.end(TaskState.FAILED, { reason: "EXIT_CODE", message: String(error), exitCode: 3 });
+    }
+  }
+
+  #task(taskId: string): FakeTask {
+    const task = this.tasks.find((candidate) => candidate.taskId === taskId);
+    if (task !== undefined) return task;
+    throw toConnectError(
+      new DomainError("TASK_NOT_FOUND", `there is no task ${taskId}`, { task_id: taskId }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
