@@ -6,11 +6,8 @@ import type { Logger } from "../../lib/log/log.ts";
 import { taskOfTranscriptStream, transcriptStreamPrefix } from "../../lib/streams/transcript-stream.ts";
 import type { Archiver } from "./archiver.ts";
 
-/** Turns begin at least this far apart, so that chunks grow instead of commits. */
+/** Turns begin at least this far apart while tasks write little, so that chunks grow instead of commits. */
 const paceMs = 200;
-
-/** After a turn that moved so many bytes the next begins at once: somebody writes faster than the pace. */
-const busyBytes = 262_144;
 
 /** How many tasks are looked at in one turn. */
 const tasksPerTurn = 512;
@@ -33,9 +30,9 @@ export async function archiveLoop(
       lookedAgainAtMs = beganAtMs;
     }
     try {
-      const bytes = await archiver.turn(archiver.inbox.take(tasksPerTurn));
+      const left = await archiver.turn(archiver.inbox.take(tasksPerTurn));
       backoff.reset();
-      if (bytes < busyBytes) await delay(Math.max(0, beganAtMs + paceMs - performance.now()), signal);
+      if (left === "quiet") await delay(Math.max(0, beganAtMs + paceMs - performance.now()), signal);
     } catch (err) {
       if (backoff.failures > 0) log.warn({ err }, "transcripts can not be archived");
       await backoff.wait(signal);

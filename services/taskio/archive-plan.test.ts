@@ -40,6 +40,11 @@ describe("archivePlan", () => {
     const state = aTask({ attempt: 1, lastSeqs: { 1: 4 } });
     expect(plan("1-2", ["1-3"], state)).toEqual({ takes: ["1-3"], stop: "hole 1: 4 to 4" });
   });
+
+  test("misses nothing at the end of a stream that was not read to its end", () => {
+    const state = aTask({ attempt: 1, lastSeqs: { 1: 9 } });
+    expect(plan("1-2", ["1-3"], state, false)).toEqual({ takes: ["1-3"], stop: "more" });
+  });
 });
 
 describe("isOver", () => {
@@ -58,11 +63,12 @@ function aTask(fields: {
   return create(TaskIOStateSchema, { state: TaskState.RUNNING, ...fields });
 }
 
-function plan(head: string, stream: readonly string[], state?: TaskIOState) {
+function plan(head: string, stream: readonly string[], state?: TaskIOState, isWhole = true) {
   const place = (text: string) => parseCursor(text) ?? { attempt: 0, seq: 0 };
   const planned = archivePlan({
     head: place(head),
     stream: stream.map((text) => ({ ...place(text), body: new Uint8Array() })),
+    isWhole,
     state,
   });
   const { stop } = planned;

@@ -16,6 +16,8 @@ export interface ArchivePlan {
 export type ArchiveStop =
   /** The stream has nothing else. */
   | { readonly kind: "drained" }
+  /** The stream was not read to its end. */
+  | { readonly kind: "more" }
   /** What follows depends on history, which was not asked or does not know that attempt yet. */
   | { readonly kind: "needs_history" }
   /** Entries are missing that the stream does not have. */
@@ -25,11 +27,14 @@ export type ArchiveStop =
 export function archivePlan({
   head,
   stream,
+  isWhole,
   state,
 }: {
   readonly head: Cursor;
   /** In order; may begin with entries that are archived. */
   readonly stream: readonly StoredEntry[];
+  /** Whether it was read to its end. */
+  readonly isWhole: boolean;
   /** History, if it was asked after the stream was read. */
   readonly state: TaskIOState | undefined;
 }): ArchivePlan {
@@ -46,6 +51,7 @@ export function archivePlan({
     entries.push(entry);
     at = entry;
   }
+  if (!isWhole) return { entries, at, stop: { kind: "more" } };
   const missing = state && missingAfter(at, state);
   return { entries, at, stop: missing ? { kind: "hole", missing } : { kind: "drained" } };
 }

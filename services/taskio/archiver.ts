@@ -32,10 +32,13 @@ import { streamEntries } from "./transcript-reader.ts";
 import type { Chunk, StoredEntry, TranscriptStore } from "./transcript-store.ts";
 
 /** How many tasks are looked at at a time. */
-const tasksAtOnce = 32;
+const tasksAtOnce = 16;
 
 /** How many entries of one task are read in one look: up to 8 MiB. */
 const entriesPerLook = 128;
+
+/** Who moves so many bytes in a turn has more to move at once: somebody writes faster than turns are paced. */
+const busyBytes = 262_144;
 
 /** How long the worker of an ended task has to see that its output is archived. */
 const dropAfterMs = 5_000;
@@ -56,6 +59,8 @@ interface ArchiveView {
   readonly head: Cursor | undefined;
   /** What the stream holds, read after the head. May begin with entries that are stored. */
   readonly stream: readonly StoredEntry[];
+  /** Whether that is all that it holds. */
+  readonly isWhole: boolean;
 }
 
 /** How far a task is stored. */
@@ -89,13 +94,9 @@ export class Archiver {
 
   /** As `wake`, for a task of which something is known to be missing or left over: its history is asked for. */
   examine(taskId: string): void {
+    if (parseTaskId(taskId) === undefined) return;
     this.#examined.add(taskId);
-    this.wake(taskId);
-  }
-
-  /** Whether tasks are to be looked at again after a while. */
-  get hasLater(): boolean {
-    return this.#later.size > 0;
+    this.inbox.put(taskId);
   }
 
   /** Wakes the tasks that are to be looked at again. */
@@ -105,19 +106,19 @@ export class Archiver {
   }
 
   /**
-   * Archives what there is of some tasks and answers how many bytes that was;
-   * what is left is in the inbox. When it rejects, the tasks are in the inbox
-   * again, and entries may have been stored.
+   * Archives what there is of some tasks. What is left is in the inbox, and the
+   * answer is whether there is so much of it that nobody should wait. When it
+   * rejects, the tasks are in the inbox again, and entries may have been stored.
    */
-  async turn(taskIds: readonly string[]): Promise<number> {
-    if (taskIds.length === 0) return 0;
+  async turn(taskIds: readonly string[]): Promise<"busy" | "quiet"> {
+    if (taskIds.length === 0) return "quiet";
     try {
-      let bytes = 0;
+      let isBusy = false;
       const heads = await this.#needs.store.heads(taskIds);
       for (let at = 0; at < taskIds.length; at += tasksAtOnce) {
-        bytes += await this.#archive(taskIds.slice(at, at + tasksAtOnce), heads);
+        if (await this.#archive(taskIds.slice(at, at + tasksAtOnce), heads)) isBusy = true;
       }
-      return bytes;
+      return isBusy ? "busy" : "quiet";
     } catch (error) {
       // Nobody knows how long it will be away: time to come begins anew (A3).
       this.#holes.clear();
@@ -126,7 +127,8 @@ export class Archiver {
     }
   }
 
-  async #archive(taskIds: readonly string[], heads: ReadonlyMap<string, Cursor>): Promise<number> {
+  /** Answers whether these tasks are busy. */
+  async #archive(taskIds: readonly string[], heads: ReadonlyMap<string, Cursor>): Promise<boolean> {
     const views = await Promise.all(taskIds.map((taskId) => this.#look(taskId, heads.get(taskId))));
     const states = await this.#histories(views);
     const planned = views.map((view) => ({ view, plan: this.#plan(view, states.get(view.taskId)) }));
@@ -136,7 +138,7 @@ export class Archiver {
     for (const { view, plan } of planned) {
       if (plan.entries.length === 0) await this.#followUp(view, plan, states.get(view.taskId));
     }
-    return bytes;
+    return bytes >= busyBytes || views.some(({ isWhole }) => !isWhole);
   }
 
   /** Stores chunks, statement by statement, and trims what is stored while the next statement is on its way (A2). */
@@ -176,7 +178,7 @@ export class Archiver {
       after: beginning,
       count: entriesPerLook,
     });
-    return { taskId, head, stream };
+    return { taskId, head, stream, isWhole: stream.length < entriesPerLook };
   }
 
   /** The history of those tasks whose plan depends on it: all is stored, or what follows is not obvious. */
@@ -184,26 +186,27 @@ export class Archiver {
     const states = new Map<string, TaskIOState>();
     const asked = views.filter((view) => {
       const isExamined = this.#examined.delete(view.taskId);
-      const { entries, stop } = archivePlan({
-        head: view.head ?? beginning,
-        stream: view.stream,
-        state: undefined,
-      });
+      const { entries, stop } = archivePlan({ ...view, head: view.head ?? beginning, state: undefined });
       if (stop.kind === "needs_history") return true;
       return entries.length === 0 && (isExamined || view.head !== undefined);
     });
     await Promise.all(
       asked.map(async ({ taskId }) => {
-        const state = await this.#needs.states.ask(taskId).catch(() => undefined);
-        if (state === undefined) this.#later.add(taskId);
-        else states.set(taskId, state);
+        try {
+          const state = await this.#needs.states.ask(taskId);
+          if (state !== undefined) states.set(taskId, state);
+        } catch {
+          // Other tasks can be archived without the scheduler; these are asked for again.
+          this.#later.add(taskId);
+        }
       }),
     );
     return states;
   }
 
-  #plan({ taskId, head = beginning, stream }: ArchiveView, state: TaskIOState | undefined): ArchivePlan {
-    const plan = archivePlan({ head, stream, state });
+  #plan(view: ArchiveView, state: TaskIOState | undefined): ArchivePlan {
+    const { taskId, head = beginning } = view;
+    const plan = archivePlan({ ...view, head, state });
     if (plan.stop.kind !== "hole") {
       this.#holes.delete(taskId);
       return plan;
@@ -211,7 +214,7 @@ export class Archiver {
     const { missing } = plan.stop;
     if (state === undefined || !this.#isLost(taskId, missing, state)) return plan;
     const lost = lostEntry(missing);
-    const rest = archivePlan({ head: lost, stream, state });
+    const rest = archivePlan({ ...view, head: lost, state });
     return { ...rest, entries: [...plan.entries, lost, ...rest.entries] };
   }
 
@@ -231,8 +234,13 @@ export class Archiver {
     { stop }: ArchivePlan,
     state: TaskIOState | undefined,
   ): Promise<void> {
+    if (stop.kind === "more") {
+      this.inbox.put(taskId);
+      return;
+    }
     if (stop.kind !== "drained") {
-      this.#later.add(taskId);
+      // A task that the scheduler does not know is left to the next wake or scan.
+      if (state !== undefined) this.#later.add(taskId);
       return;
     }
     if (state === undefined || !isFinal(state.state)) {

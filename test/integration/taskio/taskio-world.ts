@@ -88,21 +88,28 @@ export function clientOf(
   return createClient(TaskIOService, transport);
 }
 
-/** Serves a taskio on a port of its own and calls it over the network as alice. */
-export async function serveLocally(
-  running: RunningTaskIO,
-): Promise<AsyncDisposable & { readonly client: TaskIOClient }> {
-  await using stack = new AsyncDisposableStack();
+/** A taskio on a port of its own. */
+interface ServedTaskIO extends AsyncDisposable {
+  /** Calls it over the network as alice. */
+  readonly client: TaskIOClient;
+  /** Ends the server, not the connection of the client. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Serves a taskio on a port of its own. */
+export async function serveLocally(running: RunningTaskIO): Promise<ServedTaskIO> {
   const expiresAt = new Date(Date.now() + 3_600_000);
   const verify = async () => ({ clientId: "alice", audience: "tasks-api" as const, expiresAt });
-  const server = stack.use(
-    await serve({ host: "127.0.0.1", port: 0, services: [running], verify, log, shutdownGraceMs: 0 }),
-  );
-  const transport = stack.use(networkTransport({ url: server.url, token: async () => "token" }));
-  const served = stack.move();
+  const services = [running];
+  const server = await serve({ host: "127.0.0.1", port: 0, services, verify, log, shutdownGraceMs: 0 });
+  const transport = networkTransport({ url: server.url, token: async () => "token" });
   return {
     client: createClient(TaskIOService, transport),
-    [Symbol.asyncDispose]: () => served.disposeAsync(),
+    stop: async () => await server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      transport[Symbol.dispose]();
+      await server[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -94,6 +94,18 @@ describe.each(brokerKinds)("watchers on %s", (kind) => {
     expect(running.load()).toEqual({ feeds: 0, watchings: 0 });
   });
 
+  test("are told that the server stops", async () => {
+    const running = await world.start();
+    const served = await serveLocally(running);
+    const news = newsOf(served.client, world.scheduler.task());
+    await news.next();
+    const waiting = news.next().catch(fromConnectError);
+    await served.stop();
+    expect(await waiting).toMatchObject({ reason: "SERVICE_UNAVAILABLE", code: Code.Unavailable });
+    await vi.waitFor(() => expect(running.load()).toEqual({ feeds: 0, watchings: 0 }), 5_000);
+    await served[Symbol.asyncDispose]();
+  });
+
   test("get a sign of life when there is no news", async () => {
     const running = await world.start({ heartbeatMs: 50 });
     const news = newsOf(clientOf(running), world.scheduler.task());
