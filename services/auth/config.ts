@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { ConfigError, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import type { PresetClient } from "./bootstrap-clients.ts";
+import type { Audience } from "./client.ts";
+
+/** How auth works. */
+export interface AuthSettings {
+  /** How long an access token is good. */
+  readonly accessTokenMs: number;
+  /** Clients that exist because the operator says so. */
+  readonly presets: readonly PresetClient[];
+}
+
+/** What the process needs besides auth itself. */
+export interface AuthConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl: string;
+  readonly secretKey: Secret;
+  readonly settings: AuthSettings;
+}
+
+/** The variables that preset a client, before `_CLIENT_ID` and `_CLIENT_SECRET`. */
+const presetAudience = {
+  ANTIPHON_LOCAL: "clients-api",
+  WALDIEZ_RUNNER_LOCAL: "clients-api",
+  ANTIPHON_WORKER: "workers-api",
+  ANTIPHON_TASKS: "tasks-api",
+} as const satisfies Readonly<Record<string, Audience>>;
+
+const presetId = z.string().max(200, "has more than 200 characters").optional();
+const presetSecret = secret.optional();
+
+const settingsSchema = {
+  /** How long an access token is good. A token can not be taken back, so at most a day. */
+  ACCESS_TOKEN_MS: milliseconds.min(60_000).max(86_400_000).default(3_600_000),
+  ANTIPHON_LOCAL_CLIENT_ID: presetId,
+  ANTIPHON_LOCAL_CLIENT_SECRET: presetSecret,
+  WALDIEZ_RUNNER_LOCAL_CLIENT_ID: presetId,
+  WALDIEZ_RUNNER_LOCAL_CLIENT_SECRET: presetSecret,
+  ANTIPHON_WORKER_CLIENT_ID: presetId,
+  ANTIPHON_WORKER_CLIENT_SECRET: presetSecret,
+  ANTIPHON_TASKS_CLIENT_ID: presetId,
+  ANTIPHON_TASKS_CLIENT_SECRET: presetSecret,
+};
+
+const schema = {
+  ...settingsSchema,
+  AUTH_HOST: z.string().min(1).default("127.0.0.1"),
+  AUTH_PORT: port.default(7_001),
+  DATABASE_URL: z.string().min(1),
+  ANTIPHON_SECRET_KEY: secret,
+};
+
+/** Reads how auth works from an environment. Throws ConfigError with all faults. */
+export function readSettings(env: NodeJS.ProcessEnv): AuthSettings {
+  const read = readEnv(settingsSchema, env);
+  return { accessTokenMs: read.ACCESS_TOKEN_MS, presets: presetsOf(read) };
+}
+
+/** Reads everything that the auth process is told by its environment. Throws ConfigError with all faults. */
+export function readConfig(env: NodeJS.ProcessEnv): AuthConfig {
+  const read = readEnv(schema, env);
+  return {
+    host: read.AUTH_HOST,
+    port: read.AUTH_PORT,
+    databaseUrl: read.DATABASE_URL,
+    secretKey: read.ANTIPHON_SECRET_KEY,
+    settings: readSettings(env),
+  };
+}
+
+type PresetVariables = {
+  readonly [Name in keyof typeof presetAudience as `${Name}_CLIENT_ID`]?: string | undefined;
+} & {
+  readonly [Name in keyof typeof presetAudience as `${Name}_CLIENT_SECRET`]?: Secret | undefined;
+};
+
+function presetsOf(read: PresetVariables): PresetClient[] {
+  const presets: PresetClient[] = [];
+  const faults: string[] = [];
+  for (const name of Object.keys(presetAudience) as (keyof typeof presetAudience)[]) {
+    const clientId = read[`${name}_CLIENT_ID`];
+    const clientSecret = read[`${name}_CLIENT_SECRET`]?.();
+    if (clientId !== undefined && clientSecret !== undefined) {
+      if (clientSecret.length > 200) faults.push(`${name}_CLIENT_SECRET: has more than 200 characters`);
+      presets.push({ clientId, clientSecret, audience: presetAudience[name] });
+    } else if (clientId !== undefined || clientSecret !== undefined) {
+      faults.push(`${name}_CLIENT_ID, ${name}_CLIENT_SECRET: one is set without the other`);
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  return presets;
+}
