@@ -1,0 +1,44 @@
+import { randomBytes } from "node:crypto";
+import { logger } from "../../lib/log/log.ts";
+import { untilSignal } from "../../lib/process/run-until-signal.ts";
+import { networkTransport } from "../../lib/rpc/client.ts";
+import { keysOverHttp } from "../../lib/rpc/key-set.ts";
+import { serve } from "../../lib/rpc/serve.ts";
+import { tokenVerifier } from "../../lib/rpc/tokens.ts";
+import { readConfig } from "./config.ts";
+import { gateway } from "./gateway.ts";
+import { serviceBehind } from "./service-behind.ts";
+
+const config = readConfig(process.env);
+const log = logger("gateway");
+const fetchKeys = keysOverHttp(config.authUrl);
+
+using auth = networkTransport({ url: config.authUrl });
+using scheduler = networkTransport({ url: config.schedulerUrl });
+using taskio = networkTransport({ url: config.taskioUrl });
+await using service = gateway({
+  auth,
+  scheduler,
+  worker: scheduler,
+  taskio,
+  fetchKeys,
+  behind: [
+    serviceBehind("auth", auth),
+    serviceBehind("scheduler", scheduler),
+    serviceBehind("taskio", taskio),
+  ],
+  log,
+});
+await using server = await serve({
+  host: config.host,
+  port: config.port,
+  services: [service],
+  fallback: service.fallback,
+  // No internal token is good at the edge, so none can be signed with this.
+  verify: tokenVerifier({ fetchKeys, secretKey: randomBytes(32).toString("hex") }),
+  log,
+  shutdownGraceMs: config.shutdownGraceMs,
+});
+log.info({ port: server.port }, "serving");
+
+log.info({ signal: await untilSignal() }, "stopping");
