@@ -1,0 +1,39 @@
+import type { Broker } from "../../lib/broker/broker.ts";
+import { findRedisServer } from "../../lib/broker/find-redis-server.ts";
+import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
+import { RedisBroker } from "../../lib/broker/redis-broker.ts";
+import { RedisServer } from "../../lib/broker/redis-server.ts";
+import type { Logger } from "../../lib/log/log.ts";
+
+/** The best broker that is to be had, and what to say about it. */
+export interface OpenedBroker extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly chosen: string;
+}
+
+/** Opens the Redis of a URL; without one, a Redis of our own where the machine has the program; else memory. */
+export async function openBroker({
+  url,
+  dataDirectory,
+  log,
+}: {
+  readonly url: string | undefined;
+  readonly dataDirectory: string;
+  readonly log: Logger;
+}): Promise<OpenedBroker> {
+  await using stack = new AsyncDisposableStack();
+  const onWarning = (warning: string) => log.warn({ warning }, "broker is set up badly");
+  const opened = async (): Promise<{ broker: Broker; chosen: string }> => {
+    if (url !== undefined) return { broker: await RedisBroker.open({ url, onWarning }), chosen: "REDIS_URL" };
+    if ((await findRedisServer()) === undefined) {
+      return { broker: new MemoryBroker(), chosen: "memory, because no redis-server is on PATH" };
+    }
+    const server = stack.use(await RedisServer.start({ dataDirectory, log }));
+    const chosen = `own redis-server ${server.version} (${Math.round(server.startedInMs)} ms)`;
+    return { broker: await RedisBroker.open({ url: server.url, onWarning }), chosen };
+  };
+  const { broker, chosen } = await opened();
+  stack.use(broker);
+  const all = stack.move();
+  return { broker, chosen, [Symbol.asyncDispose]: async () => await all.disposeAsync() };
+}

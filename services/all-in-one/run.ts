@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { ConfigError } from "../../lib/config/env.ts";
+import { untilSignal } from "../../lib/process/run-until-signal.ts";
+import { allInOne } from "./all-in-one.ts";
+import { readConfig } from "./config.ts";
+import { startUpLines } from "./start-up-lines.ts";
+
+/** What the command line may say; each goes before the environment. */
+export interface RunOptions {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+/**
+ * Runs everything in this process until a signal ends it. What people should
+ * know goes to standard error. Answers the exit status: 0 after a signal, 1 when
+ * it could not start or go on, 2 for a configuration that can not be used.
+ */
+export async function runAllInOne(options: RunOptions = {}): Promise<number> {
+  const say = (text: string): void => {
+    process.stderr.write(`${text}\n`);
+  };
+  const asked = untilSignal();
+  const env = {
+    ...variablesOfFile(".env"),
+    ...process.env,
+    ...(options.host !== undefined && { API_HOST: options.host }),
+    ...(options.port !== undefined && { API_PORT: options.port }),
+    ...(options.dataDir !== undefined && { ANTIPHON_DATA_DIR: options.dataDir }),
+  };
+  try {
+    await using server = await allInOne(readConfig(env), env);
+    for (const line of startUpLines(server.startUp)) say(line);
+    const why = await Promise.race([asked.then(() => undefined), server.broken]);
+    if (why === undefined) {
+      say("stopping");
+      return 0;
+    }
+    say(`antiphon can not go on: ${why}`);
+    return 1;
+  } catch (error) {
+    say(`antiphon: ${error instanceof Error ? error.message : String(error)}`);
+    if (!(error instanceof ConfigError) && process.env["LOG_LEVEL"] === "debug")
+      say(String((error as Error).stack));
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+/** The variables in a file of `NAME=value` lines; none when there is no such file. */
+function variablesOfFile(path: string): NodeJS.Dict<string> {
+  try {
+    return parseEnv(readFileSync(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw error;
+  }
+}

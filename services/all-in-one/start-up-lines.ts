@@ -1,0 +1,33 @@
+import { styleText } from "node:util";
+
+/** What the server chose and where it is, for the person who started it. */
+export interface StartUp {
+  readonly version: string;
+  readonly dataDirectory: string;
+  readonly postgres: string;
+  readonly broker: string;
+  readonly sandbox: string;
+  readonly python: string;
+  readonly url: string;
+  readonly clientsFile: string;
+  readonly readyInMs: number;
+}
+
+/** One line a fact, and at the end what to try next. */
+export function startUpLines(start: StartUp): string[] {
+  const fact = (name: string, text: string) => `  ${name.padEnd(10)} ${text}`;
+  return [
+    `${styleText("bold", `antiphon ${start.version}`)}   data in ${start.dataDirectory}`,
+    fact("postgres", start.postgres),
+    fact("broker", start.broker),
+    fact("sandbox", start.sandbox),
+    fact("python", start.python),
+    fact("clients", start.clientsFile),
+    fact("serving", `${start.url}   gRPC, gRPC-web, Connect and JSON on one port, with reflection`),
+    `ready in ${(start.readyInMs / 1_000).toFixed(1)} s; try in a second terminal:`,
+    "",
+    "  npx antiphon run examples/hello.py",
+    "  npx antiphon workflow run examples/fanout.json",
+    "",
+  ];
+}
