@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
 import { readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
 import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
 import { defaultProgramFolder, type IsolationOptions } from "./isolation.ts";
 import type { WorkerSettings } from "./worker.ts";
@@ -77,8 +78,7 @@ export interface ConnectionConfig {
 }
 
 const connectionSchema = {
-  /** The broker: `redis://…`, `rediss://…` or the path of a unix socket. */
-  REDIS_URL: z.string().min(1),
+  ...redisVariables,
   /** Where WorkerService and AuthService are served. */
   SCHEDULER_URL: z.url(),
   AUTH_URL: z.url(),
@@ -91,7 +91,7 @@ const connectionSchema = {
 export function readConnectionConfig(env: NodeJS.ProcessEnv): ConnectionConfig {
   const read = readEnv(connectionSchema, env);
   return {
-    redisUrl: read.REDIS_URL,
+    redisUrl: redisUrlOf(read) ?? localRedis,
     schedulerUrl: read.SCHEDULER_URL,
     authUrl: read.AUTH_URL,
     clientId: read.ANTIPHON_WORKER_CLIENT_ID,

@@ -31,8 +31,8 @@ export interface TakeLoop {
   /** Which slots the work of this stream uses. */
   readonly slots: Slots;
   readonly held: Pick<HeldAttempts, "take" | "places">;
-  /** Where programs go that find no free slot; undefined on that stream itself. */
-  readonly overflowStream: string | undefined;
+  /** The programs' stream, where those go that find no free slot. */
+  readonly programStream: string;
   readonly log: Logger;
 }
 
@@ -68,10 +68,7 @@ function accept(entry: Entry, held: TakeLoop["held"], log: Logger): boolean {
   }
 }
 
-async function passOn(
-  entries: readonly Entry[],
-  { broker, overflowStream, stream }: TakeLoop,
-): Promise<void> {
+async function passOn(entries: readonly Entry[], { broker, programStream }: TakeLoop): Promise<void> {
   if (entries.length === 0) return;
-  await broker.publish(entries.map(({ body }) => ({ stream: overflowStream ?? stream, body })));
+  await broker.publish(entries.map(({ body }) => ({ stream: programStream, body })));
 }

@@ -117,10 +117,10 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
     const stream = workStreamOf(handler, settings.stream);
     const isLeased = handlers.get(handler)?.kind === "leased";
     await registered.promise;
-    const overflowStream = workStreamOf("program", settings.stream);
+    const programStream = workStreamOf("program", settings.stream);
     const slots = isLeased ? held.leasedSlots : held.shortSlots;
     await takeLoop(
-      { broker, stream, group: settings.group, workerId, slots, held, overflowStream, log },
+      { broker, stream, group: settings.group, workerId, slots, held, programStream, log },
       taking.signal,
     );
   };
