@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { port } from "./env.ts";
 
-/** The variables that say where Redis is: one URL, or seed 003's three. */
+/** Where Redis is when nothing says otherwise, for a service that can not do without. */
+export const localRedis = "redis://localhost:6379";
+
+/** The variables that say where Redis is: one URL (`redis://…`, `rediss://…`, or the path of a unix socket), or seed 003's three. */
 export const redisVariables = {
   REDIS_URL: z.string().min(1).optional(),
   REDIS_HOST: z.string().min(1).optional(),

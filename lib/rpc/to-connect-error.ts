@@ -1,4 +1,4 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { BrokerUnavailable } from "../broker/broker.ts";
@@ -110,8 +110,11 @@ function refusal(error: DomainError, code: Code = codeOf[error.reason]): Connect
 
 /** An error of Connect's own, or of a service that was called, whose details are passed on. */
 function ofConnect(error: ConnectError): ConnectError {
-  if (error.details.length > 0 || error.code === Code.Canceled || error.code === Code.DeadlineExceeded)
+  if (error.details.length > 0) {
+    error.details = error.details.map((passedOn) => ("desc" in passedOn ? passedOn : unpacked(passedOn)));
     return error;
+  }
+  if (error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return error;
   // Connect says "aborted" when a peer hangs up in the middle of a call.
   if (error.code === Code.Unavailable || error.code === Code.Aborted) {
     return refusal(
@@ -127,6 +130,19 @@ function ofConnect(error: ConnectError): ConnectError {
     return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
   explainConnectError(error);
   return error;
+}
+
+/** A detail that came packed from another service, unpacked where we know it, so that JSON callers can read it. */
+function unpacked(packed: { readonly type: string; readonly value: Uint8Array }): typeof packed | Detail {
+  const desc = [ErrorInfoSchema, BadRequestSchema, RetryInfoSchema].find(
+    ({ typeName }) => typeName === packed.type,
+  );
+  if (desc === undefined) return packed;
+  try {
+    return { desc, value: fromBinary<DescMessage>(desc, packed.value) };
+  } catch {
+    return packed;
+  }
 }
 
 interface Detail {

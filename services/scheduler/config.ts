@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
-import { redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
+import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
 import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
 
 /** How the scheduler works. */
@@ -72,7 +72,7 @@ export function readConfig(env: NodeJS.ProcessEnv): SchedulerConfig {
     port: read.SCHEDULER_PORT,
     address: read.SCHEDULER_ADDRESS,
     databaseUrl: read.DATABASE_URL,
-    redisUrl: redisUrlOf(read) ?? "redis://localhost:6379",
+    redisUrl: redisUrlOf(read) ?? localRedis,
     authUrl: read.AUTH_URL,
     secretKey: read.ANTIPHON_SECRET_KEY,
     storageDirectory: read.STORAGE_DIR,

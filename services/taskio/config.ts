@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
 import type { Bounds } from "./recent-entries.ts";
 
 /** How taskio works. */
@@ -43,7 +44,7 @@ const schema = {
   TASKIO_HOST: z.string().min(1).default("127.0.0.1"),
   TASKIO_PORT: port.default(7003),
   DATABASE_URL: z.string().min(1),
-  REDIS_URL: z.string().min(1),
+  ...redisVariables,
   /** Where the scheduler and auth are, as `http://host:port`. */
   SCHEDULER_URL: z.url(),
   AUTH_URL: z.url(),
@@ -68,7 +69,7 @@ export function readConfig(env: NodeJS.ProcessEnv): TaskIOConfig {
     host: read.TASKIO_HOST,
     port: read.TASKIO_PORT,
     databaseUrl: read.DATABASE_URL,
-    redisUrl: read.REDIS_URL,
+    redisUrl: redisUrlOf(read) ?? localRedis,
     schedulerUrl: read.SCHEDULER_URL,
     authUrl: read.AUTH_URL,
     secretKey: read.ANTIPHON_SECRET_KEY,

@@ -112,8 +112,8 @@ export async function startServices(): Promise<Antiphon> {
     taskio: { TASKIO_PORT: String(taskio) },
     worker: {
       WORKER_NAME: "e2e",
-      ANTIPHON_CLIENT_ID: workers?.client_id ?? "",
-      ANTIPHON_CLIENT_SECRET: workers?.client_secret ?? "",
+      ANTIPHON_WORKER_CLIENT_ID: workers?.client_id ?? "",
+      ANTIPHON_WORKER_CLIENT_SECRET: workers?.client_secret ?? "",
     },
     gateway: { API_PORT: String(gateway) },
   };
