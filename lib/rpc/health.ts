@@ -81,9 +81,9 @@ function healthService({ serving, draining }: HealthDependencies): ServiceImpl<t
   };
 }
 
-async function answersInTime({ check }: Checked): Promise<boolean> {
+async function answersInTime(service: Checked): Promise<boolean> {
   const late = new AbortController();
-  const inTime = check().then(
+  const inTime = service.check().then(
     () => true,
     () => false,
   );

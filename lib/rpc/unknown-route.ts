@@ -51,10 +51,15 @@ export function answerJson(error: ConnectError, status: number | undefined, resp
   response.end(body);
 }
 
-/** A status without a body and in the headers, which gRPC calls a trailers-only response. */
+/** A status without a message: of gRPC in the trailers, of gRPC-web, whose trailers would be a body, in the headers. */
 function answerGrpc(contentType: string, error: ConnectError, response: ServerReply): void {
-  const status = setTrailerStatus(new Headers(), error);
-  response.writeHead(200, { "content-type": contentType, ...Object.fromEntries(status) });
+  const status = Object.fromEntries(setTrailerStatus(new Headers(), error));
+  if (contentType.startsWith("application/grpc-web")) {
+    response.writeHead(200, { "content-type": contentType, ...status });
+  } else {
+    response.writeHead(200, { "content-type": contentType });
+    response.addTrailers(status);
+  }
   response.end();
 }
 
