@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Output_Stream } from "../../gen/antiphon/taskio/v1/transcript_pb.ts";
 import { decodeEntry } from "../../lib/streams/transcript-stream.ts";

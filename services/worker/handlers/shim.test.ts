@@ -22,7 +22,7 @@ describe("installShim", () => {
     const options = { source: join(folder, "source"), directory: folder };
     const installed = await Promise.all([installShim(options), installShim(options), installShim(options)]);
     expect(new Set(installed).size).toBe(1);
-    const [shim = ""] = installed;
+    const [shim] = installed;
     expect(await readdir(join(shim, "antiphon"))).toEqual(["__init__.py"]);
     expect((await stat(join(shim, "antiphon", "__init__.py"))).mode & 0o777).toBe(0o644);
     expect((await readdir(join(folder, "shim"))).length).toBe(1);
