@@ -1,6 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-const unit = ["lib/**/*.test.ts", "services/**/*.test.ts", "cli/**/*.test.ts", "sdk/typescript/**/*.test.ts", "test/*.test.ts"];
+const unit = [
+  "lib/**/*.test.ts",
+  "services/**/*.test.ts",
+  "cli/**/*.test.ts",
+  "sdk/typescript/**/*.test.ts",
+  "test/*.test.ts",
+];
 
 export default defineConfig({
   test: {

@@ -1,0 +1,125 @@
+-- What all migrations together produce. Written by scripts/dump-schema.ts; read it as a diff.
+
+create schema auth;
+
+create table auth.client (
+  client_id text not null,
+  audience text not null,
+  name text not null,
+  secret_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint client_audience CHECK ((audience = ANY (ARRAY['tasks-api'::text, 'clients-api'::text, 'admin-api'::text, 'workers-api'::text]))),
+  constraint client_pkey PRIMARY KEY (client_id)
+);
+
+create table auth.signing_key (
+  key_id text not null,
+  public_key jsonb not null,
+  sealed_private_key bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint signing_key_pkey PRIMARY KEY (key_id)
+);
+
+create schema scheduler;
+
+create table scheduler.partition (
+  partition integer not null,
+  epoch bigint not null,
+  owner_incarnation uuid,
+  constraint partition_pkey PRIMARY KEY (partition)
+) with (fillfactor=50);
+
+create table scheduler.program (
+  run_id uuid not null,
+  content bytea not null,
+  constraint program_pkey PRIMARY KEY (run_id)
+);
+
+create table scheduler.replica (
+  incarnation uuid not null,
+  address text not null,
+  lease_expires_at timestamp with time zone not null,
+  constraint replica_pkey PRIMARY KEY (incarnation)
+);
+
+create table scheduler.request (
+  client_id text not null,
+  request_id text not null,
+  digest text not null,
+  at timestamp with time zone not null default now(),
+  constraint request_pkey PRIMARY KEY (client_id, request_id)
+);
+
+create table scheduler.run (
+  run_id uuid not null,
+  partition integer not null,
+  client_id text not null,
+  workflow_id uuid,
+  name text not null,
+  state text not null,
+  is_cancel_requested boolean not null,
+  failure bytea,
+  created_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint run_pkey PRIMARY KEY (run_id),
+  constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+) with (fillfactor=80, autovacuum_analyze_threshold=200, autovacuum_analyze_scale_factor=0.05, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_scale_factor=0.05);
+
+create table scheduler.run_event (
+  run_id uuid not null,
+  seq integer not null,
+  type text not null,
+  node_id text,
+  attempt integer,
+  at timestamp with time zone not null,
+  payload bytea not null,
+  constraint run_event_pkey PRIMARY KEY (run_id, seq)
+) with (autovacuum_analyze_threshold=1000, autovacuum_analyze_scale_factor=0.1);
+
+create table scheduler.worker (
+  worker_id text not null,
+  client_id text not null,
+  incarnation text not null,
+  handlers text[] not null,
+  slots integer not null,
+  held integer not null,
+  sandbox text not null,
+  registered_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  constraint worker_pkey PRIMARY KEY (worker_id)
+) with (fillfactor=50);
+
+create table scheduler.workflow (
+  workflow_id uuid not null,
+  client_id text not null,
+  name text not null,
+  version text not null,
+  definition bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint workflow_pkey PRIMARY KEY (workflow_id)
+);
+
+CREATE INDEX run_by_client_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC);
+
+CREATE INDEX run_by_time_idx ON scheduler.run USING btree (created_at DESC, run_id DESC);
+
+CREATE INDEX run_live_idx ON scheduler.run USING btree (partition) WHERE (ended_at IS NULL);
+
+create schema taskio;
+
+create table taskio.transcript (
+  task_id text not null,
+  attempt integer not null,
+  seq integer not null,
+  constraint transcript_pkey PRIMARY KEY (task_id),
+  constraint transcript_place CHECK (((attempt >= 1) AND (seq >= 1)))
+) with (fillfactor=70, autovacuum_analyze_threshold=50, autovacuum_analyze_scale_factor=0.05);
+
+create table taskio.transcript_entry (
+  task_id text not null,
+  attempt integer not null,
+  seq integer not null,
+  size integer not null,
+  body bytea not null,
+  constraint transcript_entry_pkey PRIMARY KEY (task_id, attempt, seq)
+);
