@@ -17,7 +17,13 @@ export type { Attachment } from "./attachment.ts";
 export { type Fault, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
 export { isFinalRun, type RunEvent } from "./run-watch.ts";
 export { isFinalTask, Task, TaskNotCompleted } from "./task.ts";
-export type { OutputStream, PromptEvent, TaskEvent, TranscriptEvent } from "./task-event.ts";
+export {
+  type OutputStream,
+  type PromptEvent,
+  type TaskEvent,
+  type TranscriptEvent,
+  transcriptEvent,
+} from "./task-event.ts";
 
 /** Where a server is and who calls it. */
 export interface AntiphonOptions {

@@ -12,7 +12,7 @@ const pingIntervalMs = 15_000;
 /** A server that has not answered by then is gone, and calls to it fail. */
 const pingTimeoutMs = 10_000;
 
-/** Messages are at most 8 MiB (DESIGN.md §3). */
+/** Messages are at most 8 MiB. */
 const maxMessageBytes = 8 * 1024 * 1024;
 
 /** How long a call is repeated whose run has no owner, or whose service no database, at the moment. */

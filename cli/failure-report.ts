@@ -1,0 +1,125 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { CommanderError } from "commander";
+import { ConfigError } from "../lib/config/env.ts";
+import { type Fault, isUnreachable, refusalOf } from "../sdk/typescript/antiphon.ts";
+import { CommandFailure } from "./command-failure.ts";
+import { type ExitCode, exitCode } from "./exit-code.ts";
+import { plainText } from "./plain-text.ts";
+
+/** What went wrong, as it is told to people and programs. */
+export interface FailureReport {
+  readonly exitCode: ExitCode;
+  readonly message: string;
+  /** The status code of a call, in the contract's spelling (`NOT_FOUND`); empty when it was none. */
+  readonly code: string;
+  /** Empty when there is none. */
+  readonly reason: string;
+  readonly faults: readonly Fault[];
+  /** What to do about it; may be empty. */
+  readonly hint: string;
+}
+
+/** Puts whatever a command threw into words. */
+export function reportOf(thrown: unknown): FailureReport {
+  if (thrown instanceof CommandFailure) return ofCommand(thrown);
+  if (thrown instanceof CommanderError) return usage(thrown);
+  if (thrown instanceof ConnectError) return ofCall(thrown);
+  const isSystemError = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string";
+  return {
+    exitCode: exitCode.failed,
+    message: thrown instanceof Error ? thrown.message : String(thrown),
+    code: "",
+    reason: isSystemError ? String(thrown.code) : thrown instanceof ConfigError ? "CONFIG_INVALID" : "",
+    faults: [],
+    hint: "",
+  };
+}
+
+/** The report as lines for people. What a server said is shown without control characters. */
+export function reportLines({ message, code, reason, faults, hint }: FailureReport): string[] {
+  const names = [code, reason].filter((name) => name !== "").join(", ");
+  return [
+    `error: ${message}${names === "" ? "" : ` (${names})`}`,
+    ...faults.map(
+      (fault) => `  ${fault.path}: ${fault.message}${fault.reason === "" ? "" : ` (${fault.reason})`}`,
+    ),
+    ...(hint === "" ? [] : [`hint: ${hint}`]),
+  ].map(plainText);
+}
+
+/** The report as one JSON object for programs. */
+export function reportJson({ exitCode, ...said }: FailureReport): string {
+  return JSON.stringify({ error: { ...said, exitCode } });
+}
+
+function ofCommand({ exitCode, message, reason, faults, hint }: CommandFailure): FailureReport {
+  return { exitCode, message, code: "", reason, faults, hint };
+}
+
+function usage({ message }: CommanderError): FailureReport {
+  const text = message.replace(/^error: /, "");
+  return {
+    exitCode: exitCode.usage,
+    message: text,
+    code: "",
+    reason: "USAGE",
+    faults: [],
+    hint: "antiphon --help",
+  };
+}
+
+function ofCall(thrown: ConnectError): FailureReport {
+  const { code, reason, message, faults } = refusalOf(thrown);
+  if (isUnreachable(thrown) && reason === "") {
+    return {
+      exitCode: exitCode.unreachable,
+      message: "the server does not answer",
+      code: "UNAVAILABLE",
+      reason: "SERVER_UNREACHABLE",
+      faults: [],
+      hint: "npm start",
+    };
+  }
+  return {
+    exitCode: exitCodeOf[code] ?? exitCode.failed,
+    message,
+    code: codeName(code),
+    reason,
+    faults,
+    hint: hints[reason] ?? "",
+  };
+}
+
+const exitCodeOf: Readonly<Partial<Record<Code, ExitCode>>> = {
+  [Code.NotFound]: exitCode.notFound,
+  [Code.Unauthenticated]: exitCode.unauthenticated,
+  [Code.PermissionDenied]: exitCode.unauthenticated,
+  [Code.Unavailable]: exitCode.unreachable,
+  [Code.DeadlineExceeded]: exitCode.timedOut,
+  [Code.Canceled]: exitCode.interrupted,
+};
+
+const hints: Readonly<Record<string, string>> = {
+  TASK_NOT_FOUND: "antiphon ls",
+  RUN_NOT_FOUND: "antiphon ls",
+  UNKNOWN_HANDLER: "antiphon workers lists what is offered",
+  FILE_REJECTED: "programs are .py and .waldiez files",
+  TOO_LARGE: "programs are at most 5 MiB, inputs 64 KiB",
+  NOT_ENDED: "antiphon attach follows a task to its end",
+  PROMPT_CLOSED: "somebody else answered, or the task has gone on",
+  CREDENTIALS_INVALID:
+    "see clients.json in the data folder, or set ANTIPHON_CLIENT_ID and ANTIPHON_CLIENT_SECRET",
+  TOKEN_INVALID: "ANTIPHON_TOKEN is not a token of this server",
+  TOKEN_EXPIRED: "get a new token, or use ANTIPHON_CLIENT_ID and ANTIPHON_CLIENT_SECRET instead",
+  WRONG_AUDIENCE: "use the credentials of a tasks-api client",
+  SANDBOX_UNAVAILABLE: "antiphon doctor",
+  SERVICE_UNAVAILABLE: "a part of the server is away; try again",
+  OWNER_UNAVAILABLE: "the server is starting or taking over; try again",
+  DATABASE_UNAVAILABLE: "the server has no database at the moment; try again",
+  BROKER_UNAVAILABLE: "the server has no broker at the moment; try again",
+};
+
+/** `NotFound` as `NOT_FOUND`. */
+function codeName(code: Code): string {
+  return (Code[code] ?? "UNKNOWN").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}

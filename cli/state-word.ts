@@ -1,0 +1,12 @@
+import { type RunState, RunStateSchema } from "../gen/antiphon/scheduler/v1/run_pb.ts";
+import { type TaskState, TaskStateSchema } from "../gen/antiphon/scheduler/v1/task_pb.ts";
+
+/** A task's state as people read it: `waiting_for_input`. */
+export function stateWord(state: TaskState): string {
+  return (TaskStateSchema.value[state]?.name ?? "unknown").replace("TASK_STATE_", "").toLowerCase();
+}
+
+/** A run's state as people read it. */
+export function runStateWord(state: RunState): string {
+  return (RunStateSchema.value[state]?.name ?? "unknown").replace("RUN_STATE_", "").toLowerCase();
+}
