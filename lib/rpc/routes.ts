@@ -15,7 +15,7 @@ import type { AudienceRules, RunningService } from "./running-service.ts";
 import { strictJson } from "./strict-json.ts";
 import { explainConnectError, toConnectError } from "./to-connect-error.ts";
 
-/** Larger messages are refused (DESIGN.md §3). */
+/** Larger messages are refused. */
 export const defaultMaxMessageBytes = 8 * 1024 * 1024;
 
 /** A caller that asks for a later deadline is refused, because it can only have meant none. */

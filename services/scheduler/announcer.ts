@@ -48,7 +48,7 @@ export class Announcer {
         if (hasTranscript(run, task)) woken.add(taskIdOf(run.runId, run.plan.nodes[task.node]?.id ?? ""));
       }
       for (const { task, config } of ready) dispatcher.add(run, task, config);
-      if (news !== undefined) feeds.publish(news);
+      if (events.length > 0) feeds.publish(run.runId, news);
     }
     this.order(committed.flatMap(({ orders }) => orders));
     this.#send([...woken].map((taskId) => ({ stream: wakeStreamOf(taskId), body: encodeWake(taskId) })));

@@ -2,8 +2,11 @@
  * The changes of one run from its owner: what history holds, then what is
  * committed, each once.
  *
- *   W1. The feed is opened before history is read, so nothing falls between.
- *   W2. What the feed brings and history held already is left out by its seq.
+ *   W1. The feed is opened before history is read, so nothing falls between. A
+ *       change that was decided before that, and committed after, comes through
+ *       the feed as a word only; it is then read from history.
+ *   W2. What the feed brings and was read from history already is left out by its
+ *       seq.
  *   W3. The stream ends after the change that ends the run.
  */
 
@@ -33,15 +36,24 @@ export async function* ownedRunNews(
   const partition = partitionOf(runId);
   if (!claims.has(partition)) throw ownerAway(partition);
   using feed = feeds.open(runId);
-  const before = await past({ runId, afterSeq });
-  if (before === undefined) throw ownerAway(partition);
-  yield* before.news;
-  if (before.hasEnded) return;
-  while (!signal.aborted) {
+  let seq = afterSeq;
+  let hasEnded = false;
+  const fromHistory = async function* (): AsyncGenerator<WatchRunResponse> {
+    const read = await past({ runId, afterSeq: seq });
+    if (read === undefined) throw ownerAway(partition);
+    ({ seq, hasEnded } = read);
+    yield* read.news;
+  };
+  yield* fromHistory();
+  while (!hasEnded && !signal.aborted) {
     for (const news of await feed.next(signal)) {
-      if (news.seq <= before.seq) continue;
-      yield news;
-      if (news.news.case === "change" && isFinal(news.news.value.state)) return;
+      if (news === undefined) {
+        yield* fromHistory();
+      } else if (news.seq > seq) {
+        seq = news.seq;
+        yield news;
+        hasEnded = news.news.case === "change" && isFinal(news.news.value.state);
+      }
     }
   }
 }

@@ -27,9 +27,9 @@ export class RunFeeds {
     return feed;
   }
 
-  /** Passes on a committed change. */
-  publish(news: WatchRunResponse): void {
-    for (const feed of this.#byRun.get(news.runId) ?? []) feed.push(news);
+  /** Passes on a committed change; without `news`, that history holds one which was decided before anybody watched. */
+  publish(runId: string, news: WatchRunResponse | undefined): void {
+    for (const feed of this.#byRun.get(runId) ?? []) feed.push(news);
   }
 
   /** Ends the feeds of all runs of these partitions: their owner is another from here on. */
@@ -44,7 +44,7 @@ export class RunFeeds {
 /** The changes of one run for one watcher. */
 export class RunFeed implements Disposable {
   readonly #onDispose: () => void;
-  #waiting: WatchRunResponse[] = [];
+  #waiting: (WatchRunResponse | undefined)[] = [];
   #error: DomainError | undefined;
   #arrived = Promise.withResolvers<void>();
 
@@ -52,7 +52,7 @@ export class RunFeed implements Disposable {
     this.#onDispose = onDispose;
   }
 
-  push(news: WatchRunResponse): void {
+  push(news: WatchRunResponse | undefined): void {
     if (this.#waiting.length >= maxWaiting) {
       this.fail(new DomainError("WATCHER_TOO_SLOW", `more than ${maxWaiting} changes wait to be read`));
       return;
@@ -66,8 +66,8 @@ export class RunFeed implements Disposable {
     this.#arrived.resolve();
   }
 
-  /** The changes that came since the last call; waits for some until `signal` aborts, then answers none. Throws when the feed failed. */
-  async next(signal: AbortSignal): Promise<WatchRunResponse[]> {
+  /** The changes that came since the last call, undefined for one that is to be read from history; waits for some until `signal` aborts, then answers none. Throws when the feed failed. */
+  async next(signal: AbortSignal): Promise<(WatchRunResponse | undefined)[]> {
     const stop = () => this.#arrived.resolve();
     signal.addEventListener("abort", stop, { once: true });
     try {

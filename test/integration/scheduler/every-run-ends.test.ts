@@ -308,6 +308,27 @@ describe.each(brokers)("with the %s broker", (kind) => {
     expect(resumed).toEqual([3]);
   });
 
+  // A change that was decided before a watcher came, and committed after, was passed on to nobody.
+  test("brings every watcher to the end of its run, however the watch falls into the commits", async () => {
+    const worker = replica.fakeWorker();
+    const working = new AbortController();
+    const work = (async () => {
+      while (!working.signal.aborted) {
+        for (const taken of await worker.take("noop", { waitMs: 20 })) await worker.complete(taken);
+      }
+    })();
+    for (let round = 0; round < 80; round += 1) {
+      const runId = await start(["A"], ["B", ["A"]]);
+      const seqs: number[] = [];
+      for await (const { seq } of replica.client.watchRun({ runs: [{ runId }] }, { timeoutMs: 5_000 }))
+        seqs.push(seq);
+      expect(seqs.at(-1)).toBe(3);
+      expect(seqs).toEqual(seqs.toSorted());
+    }
+    working.abort();
+    await work;
+  });
+
   test("knows a repeated request, and refuses another with its id", async () => {
     const { workflow } = await replica.client.createWorkflow({
       name: "twice",
