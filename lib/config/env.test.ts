@@ -1,0 +1,52 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { temporaryFolder } from "../../test/support/temporary-folder.ts";
+import { ConfigError, milliseconds, port, readEnv, secret } from "./env.ts";
+
+const schema = {
+  TEST_PORT: port.default(7_000),
+  TEST_WAIT_MS: milliseconds,
+  TEST_NAME: z.string().min(3),
+  TEST_KEY: secret,
+};
+
+describe("readEnv", () => {
+  test("answers typed values, and defaults for what is unset or empty", () => {
+    const read = readEnv(schema, { TEST_PORT: "", TEST_WAIT_MS: "250", TEST_NAME: "abc", TEST_KEY: "k" });
+    expect(read).toMatchObject({ TEST_PORT: 7_000, TEST_WAIT_MS: 250, TEST_NAME: "abc" });
+    expect(read.TEST_KEY()).toBe("k");
+  });
+
+  test("names all faults at once and no value", () => {
+    const read = () => readEnv(schema, { TEST_PORT: "hunter2", TEST_WAIT_MS: "-1", TEST_NAME: "" });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(
+      /TEST_PORT: .*\n.*TEST_WAIT_MS: .*\n.*TEST_NAME: is required\n.*TEST_KEY: is required/,
+    );
+    expect(read).not.toThrow(/hunter2/);
+  });
+
+  test("reads a secret from its file, anew each time", async () => {
+    await using folder = await temporaryFolder("config");
+    const path = join(folder.path, "key");
+    await writeFile(path, "first\n");
+    const { TEST_KEY: key } = readEnv({ TEST_KEY: secret }, { TEST_KEY_FILE: path });
+    expect(key()).toBe("first");
+    await writeFile(path, "second\n");
+    expect(key()).toBe("second");
+    await rm(path);
+    expect(key).toThrow("TEST_KEY_FILE: the file it names can not be read (ENOENT)");
+  });
+
+  test("refuses a file that is not there or empty when it starts", () => {
+    expect(() => readEnv({ TEST_KEY: secret }, { TEST_KEY_FILE: "/nowhere" })).toThrow(/TEST_KEY.*ENOENT/);
+    expect(() => readEnv({ TEST_KEY: secret }, { TEST_KEY_FILE: "/dev/null" })).toThrow(/TEST_KEY.*empty/);
+  });
+
+  test("takes only secrets from files", () => {
+    const env = { TEST_NAME_FILE: "/etc/hostname" };
+    expect(() => readEnv({ TEST_NAME: z.string() }, env)).toThrow("TEST_NAME: can not come from a file");
+  });
+});
