@@ -49,4 +49,34 @@ describe("KeySet", () => {
     isAway = false;
     await expect(set.keyOf(...named("k1"))).resolves.toBeDefined();
   });
+
+  test("goes on with the keys that it knows while auth is away", async () => {
+    let fetches = 0;
+    let nowMs = 0;
+    const set = new KeySet(
+      async () => {
+        fetches += 1;
+        if (fetches > 1) throw new Error("connection refused");
+        return keys;
+      },
+      () => nowMs,
+    );
+    await set.keyOf(...named("k1"));
+    nowMs = 3_600_000;
+    await expect(set.keyOf(...named("k1"))).resolves.toBeDefined();
+    expect(fetches).toBe(2);
+  });
+
+  test("finds a key that was published after the others", async () => {
+    let published: JSONWebKeySet = { keys: [] };
+    let nowMs = 0;
+    const set = new KeySet(
+      async () => published,
+      () => nowMs,
+    );
+    await expect(set.keyOf(...named("k1"))).rejects.toMatchObject({ code: "ERR_JWKS_NO_MATCHING_KEY" });
+    published = keys;
+    nowMs = 6_000;
+    await expect(set.keyOf(...named("k1"))).resolves.toBeDefined();
+  });
 });

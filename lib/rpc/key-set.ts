@@ -41,13 +41,16 @@ export function keysOverHttp(url: string): FetchKeys {
 /** Keys that are fetched as they are needed and kept. */
 export class KeySet {
   readonly #fetchKeys: FetchKeys;
+  readonly #nowMs: () => number;
   #known: ReturnType<typeof createLocalJWKSet> | undefined;
   #fetching: Promise<void> | undefined;
   #triedAt = Number.NEGATIVE_INFINITY;
   #fetchedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(fetchKeys: FetchKeys) {
+  /** `nowMs` is a monotonic clock. */
+  constructor(fetchKeys: FetchKeys, nowMs = () => performance.now()) {
     this.#fetchKeys = fetchKeys;
+    this.#nowMs = nowMs;
   }
 
   /**
@@ -56,7 +59,7 @@ export class KeySet {
    * does not answer. To be given to `jwtVerify`.
    */
   readonly keyOf = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
-    if (performance.now() - this.#fetchedAt > freshMs) await this.#refresh();
+    if (this.#nowMs() - this.#fetchedAt > freshMs) await this.#refresh();
     try {
       return await this.#find(header, token);
     } catch (error) {
@@ -74,8 +77,8 @@ export class KeySet {
   async #refresh(): Promise<void> {
     if (this.#fetching === undefined) {
       // K1: nothing known is worth another try at once.
-      if (this.#known !== undefined && performance.now() - this.#triedAt < cooldownMs) return;
-      this.#triedAt = performance.now();
+      if (this.#known !== undefined && this.#nowMs() - this.#triedAt < cooldownMs) return;
+      this.#triedAt = this.#nowMs();
       this.#fetching = this.#fetch().finally(() => {
         this.#fetching = undefined;
       });
@@ -86,7 +89,7 @@ export class KeySet {
   async #fetch(): Promise<void> {
     try {
       this.#known = createLocalJWKSet(await this.#fetchKeys());
-      this.#fetchedAt = performance.now();
+      this.#fetchedAt = this.#nowMs();
     } catch (cause) {
       // K2. Without any key the caller is told in `#find`.
       if (this.#known === undefined) {
