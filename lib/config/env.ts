@@ -37,11 +37,8 @@ export const secret = z
   .custom<string | SecretFile>((value) => typeof value === "string" || value instanceof SecretFile)
   .transform((source, context): Secret => {
     if (typeof source === "string") return () => source;
-    try {
-      source.read();
-    } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message });
-    }
+    const { fault } = source.attempt();
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
     return () => source.read();
   });
 
@@ -64,18 +61,21 @@ class SecretFile {
   }
 
   read(): string {
-    const text = this.#text().trim();
-    if (text === "") throw new ConfigError([`${this.#name}: the file it names is empty`]);
+    const { text, fault } = this.attempt();
+    if (fault !== undefined) throw new ConfigError([`${this.#name}: ${fault}`]);
     return text;
   }
 
-  #text(): string {
+  attempt():
+    | { readonly text: string; readonly fault?: undefined }
+    | { readonly fault: string; readonly text?: undefined } {
     try {
-      return readFileSync(this.#path, "utf8");
+      const text = readFileSync(this.#path, "utf8").trim();
+      return text === "" ? { fault: `the file that ${this.#name}_FILE names is empty` } : { text };
     } catch (error) {
-      throw new ConfigError([
-        `${this.#name}: the file it names can not be read (${(error as NodeJS.ErrnoException).code})`,
-      ]);
+      return {
+        fault: `the file that ${this.#name}_FILE names can not be read (${(error as NodeJS.ErrnoException).code})`,
+      };
     }
   }
 }
@@ -87,7 +87,7 @@ function valueOf(
   const value = env[name];
   if (value !== undefined && value !== "") return value;
   const path = env[`${name}_FILE`];
-  return path === undefined || path === "" ? undefined : new SecretFile(`${name}_FILE`, path);
+  return path === undefined || path === "" ? undefined : new SecretFile(name, path);
 }
 
 function faultOf(issue: z.core.$ZodIssue, found: ReadonlyMap<string, unknown>): string {
