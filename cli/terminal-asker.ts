@@ -79,17 +79,18 @@ export class TerminalAsker implements Asker {
         // What came in the same breath after the answer is still being taken apart.
         queueMicrotask(() => {
           this.#rest = reader.line;
-          reader.removeAllListeners("close").close();
+          reader.off("close", interrupted).close();
         });
       };
       const withdraw = () => end({ kind: "withdrawn" });
+      const interrupted = () => end({ kind: "interrupted" });
       signal.addEventListener("abort", withdraw, { once: true });
       reader.once("line", (line) => {
         reader.on("line", (later) => this.#ahead.push(later));
         end({ kind: "answer", text: line });
       });
-      reader.once("SIGINT", () => end({ kind: "interrupted" }));
-      reader.once("close", () => end({ kind: "interrupted" }));
+      reader.once("SIGINT", interrupted);
+      reader.once("close", interrupted);
     });
   }
 
