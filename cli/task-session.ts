@@ -147,7 +147,7 @@ export class TaskSession {
     if (answer.kind === "nobody") this.#leave({ kind: "unanswered", text: question.text });
     if (answer.kind !== "answer") return;
     this.#questions.delete(question.promptId);
-    if (asker.isPerson) this.#answered.add(question.promptId);
+    this.#answered.add(question.promptId);
     const taken = question.reply(answer.text).catch((error: unknown) => this.#notTaken(question, error));
     // The confirmation may take as long as an outage; Ctrl-C must not wait for it.
     await Promise.race([taken, aborted(this.#attention.signal)]);

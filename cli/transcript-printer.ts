@@ -15,7 +15,7 @@ export class TranscriptPrinter {
     this.#raw = raw;
   }
 
-  /** Shows an entry. An answer that was just typed on this terminal is on it already: `isOwnAnswer` tells. */
+  /** Shows an entry. An answer of our own has been seen already: `isOwnAnswer` tells. */
   async print(
     event: TranscriptEvent,
     isOwnAnswer: (promptId: string) => boolean = () => false,
