@@ -95,6 +95,8 @@ async function attendLoop(
 }
 
 function attend(session: ServerHttp2Session, attendance: Attendance, limits: PeerLimits): void {
+  // It is between being destroyed and saying so, when a ping would throw.
+  if (session.destroyed) return;
   const idleMs = performance.now() - attendance.idleSince;
   const mayBeIdleMs = attendance.hadRequest ? limits.idleMs : limits.firstRequestMs;
   if (attendance.owesPong) {
