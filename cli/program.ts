@@ -10,6 +10,7 @@ import { lsCommand } from "./commands/ls.ts";
 import { resultsCommand } from "./commands/results.ts";
 import { runCommand } from "./commands/run.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
 import { workersCommand } from "./commands/workers.ts";
 import { workflowCommand } from "./commands/workflow.ts";
@@ -31,6 +32,7 @@ export function program(context: CommandContext): Command {
     .addCommand(workflowCommand(context))
     .addCommand(workersCommand(context))
     .addCommand(whoamiCommand(context))
+    .addCommand(tokenCommand(context))
     .addCommand(serveCommand())
     .addCommand(doctorCommand(context));
   everyCommand(root, (command) => {

@@ -72,6 +72,11 @@ export class Antiphon implements Disposable {
     this.workers = createClient(WorkerService, transport);
   }
 
+  /** A token of this client, for callers that speak to the server without this SDK: `authorization: Bearer …`. */
+  token(): Promise<string> {
+    return this.#connection.token();
+  }
+
   /** Hands a program in. Resolves when it is stored, before it runs. */
   async submit({ file, input, requirements, wallTimeMs, ...submission }: Submission): Promise<Task> {
     const { name, content } =

@@ -24,6 +24,8 @@ const passingReasons = new Set(["OWNER_UNAVAILABLE", "DATABASE_UNAVAILABLE", "BR
 /** A way to a server, with a token on every call. Disposing of it ends the calls that are open. */
 export interface Connection extends Disposable {
   readonly transport: Transport;
+  /** The token that calls bear at the moment. */
+  readonly token: () => Promise<string>;
 }
 
 /**
@@ -41,6 +43,7 @@ export function connect(url: string, credentials: Credentials): Connection {
   const token = new AccessToken(auth, credentials);
   return {
     transport: createGrpcTransport({ ...options, interceptors: [named, repeated, bearing(token)] }),
+    token: () => token.get(),
     [Symbol.dispose]: () => sessionManager.abort(),
   };
 }
