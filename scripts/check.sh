@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks everything that needs no test: format, lint, types, contracts, dead code, Python, the schema. A line per step; the output of those that fail.
+# Checks everything that needs no test: lockfile, format, lint, types, contracts, dead code, Python, the schema. A line per step; the output of those that fail.
 set -u
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
@@ -29,6 +29,30 @@ step() {
       failed=1
       ;;
   esac
+}
+
+# `npm install --no-save` does not refuse a lockfile of other versions, as `npm
+# ci` would; so it is looked at here. It names no registry, so that any will do.
+lockfile() {
+  node --input-type=module -e '
+    import { readFileSync } from "node:fs";
+    const read = (name) => JSON.parse(readFileSync(name, "utf8"));
+    const { packages } = read("package-lock.json");
+    const wanted = read("package.json");
+    for (const kind of ["dependencies", "optionalDependencies", "devDependencies"]) {
+      for (const [name, version] of Object.entries(wanted[kind])) {
+        const locked = packages[`node_modules/${name}`]?.version;
+        if (locked !== version) fault(`${name} is ${version} in package.json and ${locked} in package-lock.json`);
+      }
+    }
+    for (const [path, { resolved }] of Object.entries(packages)) {
+      if (resolved !== undefined) fault(`${path} names a registry in package-lock.json`);
+    }
+    function fault(text) {
+      console.log(text);
+      process.exitCode = 1;
+    }
+  '
 }
 
 generated_code() {
@@ -63,6 +87,7 @@ python_code() {
   "$ruff" check --no-cache sdk/python examples && "$ruff" format --no-cache --check sdk/python examples
 }
 
+step "lockfile" lockfile
 step "format and imports" biome ci --colors=off --max-diagnostics=50 .
 step "lint" oxlint --type-aware
 step "types" tsc

@@ -5,13 +5,17 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 
-# npm puts node_modules/.bin in front of PATH, and `npm ci` removes what is in
+# npm puts node_modules/.bin in front of PATH, and the install replaces what is in
 # there: the Node that runs it must be the machine's own.
 own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$' | paste -s -d : -)
 
+# Not `npm ci`, which refuses a lockfile without the optional packages of other
+# platforms; not every registry serves those. Versions are exact in package.json
+# and in the lockfile, which `--no-save` leaves alone. Warnings are left out:
+# they are about the Node that runs npm, and Antiphon runs on the pinned one.
 install_npm_packages() {
   say "installing the npm packages of package-lock.json"
-  PATH="$own_path" npm ci --no-progress
+  PATH="$own_path" npm install --no-save --no-progress --loglevel=error
 }
 
 # What is looked for is what will be used, so that a Redis or bubblewrap that

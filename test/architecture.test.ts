@@ -18,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "sdk/typescript": ["gen"],
   cli: ["sdk/typescript", "services", "lib", "gen", "package.json"],
   bench: ["sdk/typescript", "lib", "gen"],
-  scripts: ["lib"],
+  scripts: ["lib", "gen"],
 };
 
 /** Who may import a package that stands for something we hide behind a port: path prefixes. Tests may import any. */
@@ -44,6 +44,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
     // Calls to other processes.
     "services/scheduler/peers.ts",
     "services/worker/scheduler-client.ts",
+    "scripts/health.ts",
   ],
 };
 
