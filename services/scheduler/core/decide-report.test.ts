@@ -144,11 +144,7 @@ describe("decideLapse", () => {
   test("fails a task whose workers were lost too often", () => {
     const run = aRun([aNode("A")]);
     for (let attempt = 1; attempt <= 11; attempt += 1) {
-      bringOn(
-        run,
-        leased("A", attempt),
-        ...[{ type: "lease_lapsed", nodeId: "A", attempt, workerId: "w1" } as const],
-      );
+      bringOn(run, leased("A", attempt), { type: "lease_lapsed", nodeId: "A", attempt, workerId: "w1" });
     }
     expect(taskOfNode(run, "A").failure).toMatchObject({ reason: "WORKER_LOST" });
     expect(run.state).toBe("failed");

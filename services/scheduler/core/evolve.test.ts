@@ -10,6 +10,7 @@ import {
   leased,
   taskOfNode,
 } from "../../../test/support/a-run.ts";
+import type { Fact } from "./event.ts";
 import { begin, configOf, evolve, readyTasks } from "./evolve.ts";
 
 describe("evolve", () => {
@@ -59,7 +60,7 @@ describe("evolve", () => {
       outcome: { kind: "failed", reason: "R", message: "m", exitCode: 3 } as const,
     };
     const mixed = aRun([aNode("A"), aNode("B")], leased("A"), cancel);
-    bringOn(mixed, failed as never);
+    bringOn(mixed, failed);
     expect(mixed.state).toBe("cancelled");
     expect(taskOfNode(mixed, "A").failure).toMatchObject({ exitCode: 3, nodeId: "A" });
     const late = aRun([aNode("A")], leased("A"), cancel, completed("A", { report: 2 }));
@@ -75,6 +76,12 @@ describe("evolve", () => {
     );
     expect(run.tasks.map(({ state }) => state)).toEqual(["completed", "cancelled"]);
     expect(run.state).toBe("cancelled");
+  });
+
+  test("cancels what depends on a task that its worker gave up unasked", () => {
+    const run = aRun([aNode("A"), aNode("B", ["A"])], leased("A"));
+    bringOn(run, { ...completed("A", { report: 2 }), outcome: { kind: "cancelled" } } as Fact);
+    expect(run.tasks.map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
   });
 
   test("gives templates the status and error of nodes, the run and its input", () => {

@@ -140,10 +140,6 @@ class Step implements Consequences {
 
   /** Opens the next attempt of a task, or fails it when a template of its config has no value. */
   makeReady(task: Task): void {
-    if (this.run.isCancelRequested) {
-      this.enter(task, "cancelled");
-      return;
-    }
     const config = configOf(this.run, task);
     if ("missing" in config) {
       this.fail(task, { reason: "TEMPLATE_FAILED", message: `${config.missing} has no value` });
