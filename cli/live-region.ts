@@ -9,6 +9,11 @@ export class LiveRegion {
     this.#screen = screen;
   }
 
+  /** Leaves what is drawn where it is; the next lines are drawn below. */
+  leave(): void {
+    this.#drawn = 0;
+  }
+
   /** Draws lines in place of those drawn before. Each must fit the terminal's width. */
   draw(lines: readonly string[]): Promise<void> {
     const up = this.#drawn === 0 ? "" : `\u001b[${this.#drawn}A\r`;

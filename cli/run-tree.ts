@@ -35,7 +35,9 @@ export interface DrawnOn {
 /** Draws a run: nodes that start after as many others share a line, as far as the terminal is wide. */
 export function runTree({ name, runId, state, startedAt, nodes }: DrawnRun, on: DrawnOn): string[] {
   const elapsed = formatDuration(on.now.getTime() - startedAt.getTime());
-  const head = `${on.colors.bold(plainText(name))}  ${runId}  ${runStateWord(state).toUpperCase()} ${elapsed}`;
+  // What a line may take besides the name: an id, a state and a time.
+  const shortName = plainText(name).slice(0, Math.max(10, on.columns - 60));
+  const head = `${on.colors.bold(shortName)}  ${runId}  ${runStateWord(state).toUpperCase()} ${elapsed}`;
   const width = columnWidth(nodes, on.columns);
   const perLine = Math.max(1, Math.floor(on.columns / width));
   const ids = new Map(nodes.map((node) => [node.id, node]));
@@ -82,7 +84,7 @@ function drawn(
 ): string {
   const glyph = glyphs[task.state] ?? "?";
   const text = `${id}   ${saidOf({ id, dependencies, task }, ids, on.now)}`;
-  return ` ${colored(glyph, task.state, on.colors)} ${padded(text, width - 3)}`;
+  return ` ${colored(glyph, task.state, on.colors)} ${padded(text.slice(0, width - 4), width - 3)}`;
 }
 
 function saidOf({ dependencies, task }: DrawnNode, ids: ReadonlyMap<string, DrawnNode>, now: Date): string {

@@ -43,8 +43,8 @@ export class RunView implements AsyncDisposable {
 
   /** Takes a change in and shows it. */
   async on(event: RunEvent): Promise<void> {
-    if (event.kind === "reconnecting") return this.#screen.note("the connection is lost; reconnecting");
-    if (event.kind === "reconnected") return this.#screen.note("connected again");
+    if (event.kind === "reconnecting") return this.note("the connection is lost; reconnecting");
+    if (event.kind === "reconnected") return this.note("connected again");
     if (event.kind === "snapshot") this.#run = event.run;
     else if (this.#run !== undefined) {
       this.#run.state = event.change.state;
@@ -59,6 +59,13 @@ export class RunView implements AsyncDisposable {
     await this.#draw();
   }
 
+  /** Says something; a tree is drawn anew below it. */
+  async note(text: string): Promise<void> {
+    await this.#drawing;
+    this.#region?.leave();
+    await this.#screen.note(text);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort();
     await this.#redrawing;
@@ -68,7 +75,7 @@ export class RunView implements AsyncDisposable {
   async #redraw(): Promise<void> {
     while (this.#region !== undefined && !this.#over.signal.aborted) {
       await delay(redrawMs, this.#over.signal);
-      await this.#draw();
+      if (!this.#over.signal.aborted) await this.#draw();
     }
   }
 
@@ -102,9 +109,10 @@ function isNews({ state, attempt }: Task, before: Task | undefined): boolean {
   return before.state !== state || before.attempt !== attempt;
 }
 
-function changeLine({ nodeId, state, attempt, failure, startedAt, endedAt }: Task): string {
-  const at = endedAt ?? startedAt;
-  const time = (at === undefined ? new Date() : timestampDate(at)).toISOString().replace(/\.\d+Z$/, "Z");
+function changeLine({ nodeId, state, attempt, failure, endedAt }: Task): string {
+  const time = (endedAt === undefined ? new Date() : timestampDate(endedAt))
+    .toISOString()
+    .replace(/\.\d+Z$/, "Z");
   const why = failure === undefined ? "" : ` failure=${JSON.stringify(failureText(failure))}`;
   return `${time} node=${nodeId} state=${stateWord(state).toUpperCase()} attempt=${attempt}${why}`;
 }

@@ -2,7 +2,6 @@ import { TaskSchema } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Antiphon, Task } from "../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
-import { formatDuration } from "./duration.ts";
 import { exitCode } from "./exit-code.ts";
 import { failureText, taskExitCode } from "./outcome.ts";
 import type { FormatOption } from "./output-format.ts";
@@ -11,6 +10,7 @@ import { readableJson } from "./readable-json.ts";
 import type { Screen } from "./screen.ts";
 import { stateWord } from "./state-word.ts";
 import { type SessionEnd, TaskSession } from "./task-session.ts";
+import { took } from "./times.ts";
 
 /** A result is shown so far on one line; the whole of it by `get`. */
 const longestResultLine = 200;
@@ -41,11 +41,10 @@ export async function showTask({
     screen,
     cancel: async () => void (await antiphon.scheduler.cancelRun({ runId })),
   });
-  const beganAt = performance.now();
   const end = await untilInterrupted(session);
   if (end.kind === "ended") {
-    const elapsed = formatDuration(performance.now() - beganAt);
     const record = await task.get();
+    const elapsed = took(record.createdAt, record.endedAt, new Date());
     await screen.note(
       end.failure === undefined
         ? `${stateWord(end.state)} after ${elapsed}`

@@ -8,6 +8,7 @@ export class TranscriptPrinter {
   readonly #screen: Screen;
   readonly #raw: boolean;
   readonly #questions = new Map<string, string>();
+  #attempt: string | undefined;
 
   /** `raw`: only what the program wrote, and nothing of ours. */
   constructor(screen: Screen, { raw = false }: { readonly raw?: boolean } = {}) {
@@ -20,6 +21,7 @@ export class TranscriptPrinter {
     event: TranscriptEvent,
     isOwnAnswer: (promptId: string) => boolean = () => false,
   ): Promise<void> {
+    await this.#tellAttempt(event.cursor);
     if (event.kind === "output" && event.stream !== "system") {
       await (event.stream === "stdout" ? this.#screen.out(event.data) : this.#screen.err(event.data));
       return;
@@ -48,6 +50,14 @@ export class TranscriptPrinter {
       case "lost":
         return this.#screen.note(`${event.count} entries of the transcript are lost for good`);
     }
+  }
+
+  /** A new attempt begins anew, and what it writes would look doubled. */
+  async #tellAttempt(cursor: string): Promise<void> {
+    const [attempt] = cursor.split("-", 1);
+    const isNew = this.#attempt !== undefined && this.#attempt !== attempt;
+    this.#attempt = attempt;
+    if (isNew && !this.#raw) await this.#screen.note(`attempt ${attempt} begins`);
   }
 
   #answerLine({ promptId, text, password, by }: TranscriptEvent & { readonly kind: "answered" }): string {

@@ -12,7 +12,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type Entry, openPromise } from "yauzl";
+import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { CommandFailure } from "./command-failure.ts";
 import { exitCode } from "./exit-code.ts";
 
@@ -33,22 +33,17 @@ export async function unzip(archive: string, folder: string): Promise<string[]> 
       hint: "name another with -o",
     });
   }
-  const zip = await openPromise(archive, { strictFileNames: true }).catch((error: unknown) => {
-    throw refused(error instanceof Error ? error.message : String(error));
-  });
+  const zip = await openPromise(archive, { strictFileNames: true, autoClose: false }).catch(refuse);
   try {
-    if (zip.entryCount > mostEntries) throw refused(`it has more than ${mostEntries} entries`);
+    const entries = await checkedEntries(zip).catch(refuse);
     const budget = { bytes: mostBytes };
     const paths: string[] = [];
-    for await (const entry of zip.eachEntry()) {
-      const path = join(folder, pathOf(entry));
-      if (entry.fileName.endsWith("/")) {
-        await mkdir(path, { recursive: true });
-        continue;
-      }
-      await mkdir(dirname(path), { recursive: true });
+    for (const entry of entries) {
+      const path = join(folder, entry.fileName);
+      await mkdir(entry.fileName.endsWith("/") ? path : dirname(path), { recursive: true });
+      if (entry.fileName.endsWith("/")) continue;
       await pipeline(
-        await zip.openReadStreamPromise(entry),
+        await zip.openReadStreamPromise(entry).catch(refuse),
         within(budget),
         createWriteStream(path, { flags: "wx" }),
       );
@@ -60,25 +55,33 @@ export async function unzip(archive: string, folder: string): Promise<string[]> 
   }
 }
 
-function pathOf({ fileName, externalFileAttributes }: Entry): string {
-  if (!plainTypes.has((externalFileAttributes >>> 16) & fileTypeMask))
-    throw refused(`${fileName} is no plain file`);
-  return fileName;
+/** All that is in the archive, looked at before anything is taken out. */
+async function checkedEntries(zip: ZipFile): Promise<Entry[]> {
+  if (zip.entryCount > mostEntries) throw new Error(`it has more than ${mostEntries} entries`);
+  const entries: Entry[] = [];
+  for await (const entry of zip.eachEntry()) {
+    const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
+    if (!plainTypes.has(type)) throw new Error(`${entry.fileName} is no plain file`);
+    entries.push(entry);
+  }
+  return entries;
 }
 
 function within(budget: { bytes: number }): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       budget.bytes -= chunk.length;
-      if (budget.bytes < 0) done(refused(`it holds more than ${mostBytes} bytes`));
+      if (budget.bytes < 0) done(new Error(`the archive holds more than ${mostBytes} bytes`));
       else done(null, chunk);
     },
   });
 }
 
-function refused(why: string): CommandFailure {
-  return new CommandFailure(`the archive is refused: ${why}`, {
+function refuse(cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new CommandFailure(`the archive is refused: ${why}`, {
     exitCode: exitCode.failed,
     reason: "ARCHIVE_REFUSED",
+    cause,
   });
 }

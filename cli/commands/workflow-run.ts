@@ -45,7 +45,7 @@ export function workflowRunCommand(context: CommandContext): Command {
       await using view = new RunView(screen, definition.dag ?? create(DagSchema));
       const isToEnd = await followed({ antiphon, runId: run.runId, view, screen });
       if (isToEnd)
-        await tellEnd({ context, antiphon, runId: run.runId, view, screen, json: options.output === "json" });
+        await tellEnd({ context, antiphon, runId: run.runId, view, json: options.output === "json" });
       else context.endWith(exitCode.interrupted);
     });
   return withFormat(withServer(command));
@@ -69,7 +69,7 @@ async function followed({
   const interrupt = () => {
     if (isCancelling || !screen.isTerminal) return leave();
     isCancelling = true;
-    void screen.note("cancelling; Ctrl-C again leaves without waiting");
+    void view.note("cancelling; Ctrl-C again leaves without waiting");
     antiphon.scheduler.cancelRun({ runId }).catch(leave);
   };
   process.on("SIGINT", interrupt);
@@ -79,7 +79,7 @@ async function followed({
     return true;
   } catch (error) {
     if (!left.signal.aborted) throw error;
-    await screen.note(`the run goes on; antiphon get ${runId} tells how it stands`);
+    await view.note(`the run goes on; antiphon get ${runId} tells how it stands`);
     return false;
   } finally {
     process.off("SIGINT", interrupt);
@@ -92,19 +92,17 @@ async function tellEnd({
   antiphon,
   runId,
   view,
-  screen,
   json,
 }: {
   readonly context: CommandContext;
   readonly antiphon: Antiphon;
   readonly runId: string;
   readonly view: RunView;
-  readonly screen: Screen;
   readonly json: boolean;
 }): Promise<void> {
   const { state, failure } = view;
   const why = failure === undefined ? "" : `: ${failureText(failure)}`;
-  await screen.note(`run ${runId} ${runStateWord(state)}${why}`);
+  await view.note(`run ${runId} ${runStateWord(state)}${why}`);
   if (json) {
     const [{ run }, results] = await Promise.all([
       antiphon.scheduler.getRun({ runId }),

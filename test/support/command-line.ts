@@ -74,6 +74,11 @@ export class CommandLine implements Disposable {
     process.kill(pid, name);
   }
 
+  /** Reads no more of its standard output, as `head` does. */
+  closeStdout(): void {
+    this.#process.stdout.destroy();
+  }
+
   /** Whether its terminal echoes what is typed, to be asked when it has ended. */
   get echoes(): boolean {
     return this.#stderr.endsWith("\necho\n");
