@@ -12,8 +12,9 @@ if (url === undefined) {
 using transport = networkTransport({ url });
 try {
   const { status } = await createClient(Health, transport).check({}, { timeoutMs: 4_000 });
-  process.stdout.write(`${Status[status]}\n`);
-  process.exitCode = status === Status.SERVING ? 0 : 1;
+  const serves = status === Status.SERVING;
+  process.stdout.write(serves ? "serving\n" : "not serving\n");
+  process.exitCode = serves ? 0 : 1;
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
