@@ -247,9 +247,10 @@ export class Owner {
       for (const entry of entries) entry.reject(ownerAway(entry.claim.partition));
       return;
     }
-    for (const { run, runId } of entries) {
-      if (run !== undefined && isFinalRun(run.state) && this.#runs.get(runId) === run)
-        this.#runs.delete(runId);
+    for (const { row, run, runId } of entries) {
+      // By its row, not by the record: that may hold an end that is not committed.
+      const hasEnded = row !== undefined && row.ended_at !== null;
+      if (hasEnded && this.#runs.get(runId) === run) this.#runs.delete(runId);
     }
     this.#options.onCommitted(entries.flatMap((entry) => committedOf(entry) ?? []));
     for (const entry of entries) entry.resolve();
