@@ -89,7 +89,7 @@ python_code() {
 
 step "lockfile" lockfile
 step "format and imports" biome ci --colors=off --max-diagnostics=50 .
-step "lint" oxlint --type-aware
+step "lint" oxlint --type-aware --format=unix
 step "types" tsc
 step "contracts: lint" buf lint
 step "contracts: format" buf format -d --exit-code

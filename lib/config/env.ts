@@ -42,9 +42,6 @@ export const secret = z
     return () => source.read();
   });
 
-/** A switch: `1` or `0`. */
-export const flag = z.enum(["0", "1"]).transform((value) => value === "1");
-
 /** A time in milliseconds. */
 export const milliseconds = z.coerce.number().int().min(0);
 
