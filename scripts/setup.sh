@@ -41,7 +41,9 @@ as_root() {
 # already is left alone.
 install_debian_packages() {
   policy=/usr/sbin/policy-rc.d
+  made_policy=no
   if [ ! -e "$policy" ]; then
+    made_policy=yes
     say "no service is started meanwhile: $policy says so until the packages are installed"
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
@@ -51,10 +53,15 @@ install_debian_packages() {
   as_root apt-get update -q
   # shellcheck disable=SC2086 # a list of words
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $1
-  if [ -e "$policy" ]; then
+  if [ "$made_policy" = yes ]; then
     as_root rm -f "$policy"
     trap - EXIT INT TERM HUP
   fi
+  case $1 in
+    *redis-server*)
+      say "Redis was not started; where systemd runs, the next boot does, unless you: systemctl disable redis-server"
+      ;;
+  esac
 }
 
 install_system_packages() {
