@@ -13,11 +13,11 @@ import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { controlStreamOf, encodeControls } from "../../lib/streams/control-stream.ts";
 import { encodeWake, wakeStreamOf } from "../../lib/streams/wake-stream.ts";
+import type { Committed } from "./commit-batch.ts";
 import type { Order } from "./control.ts";
 import type { Run, Task } from "./core/run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LeaseWatch } from "./lease-watch.ts";
-import type { Committed } from "./owner.ts";
 import type { RunFeeds } from "./run-feeds.ts";
 
 export interface AnnouncerOptions {

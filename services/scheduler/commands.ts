@@ -19,12 +19,13 @@ import {
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import { parseTaskId } from "../../lib/ids/task-id.ts";
+import type { Committed } from "./commit-batch.ts";
 import { type Order, orderOf } from "./control.ts";
 import { decideAnswer, decideCancel, decideStart } from "./core/decide-command.ts";
 import { type Json, parseJson } from "./core/json.ts";
 import type { Plan } from "./core/plan.ts";
 import type { Run } from "./core/run.ts";
-import type { Committed, Owner } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import { definitionOfProgram } from "./program-definition.ts";
 
 /** How long a worker has to confirm a sealed answer. */

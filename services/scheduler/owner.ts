@@ -5,14 +5,17 @@
  *   O1. A run is decided about by the replica that claims its partition, on
  *       records that hold every event decided so far, committed or not.
  *   O2. Nothing leaves before its commit: no answer, no order, no assignment, no
- *       news. An answer that brings no event waits for an (empty) commit too,
- *       because only a commit shows that the claim still holds.
+ *       news. An answer that brings no event, and a refusal, wait for an (empty)
+ *       commit too, because only a commit shows that the claim still holds, and
+ *       that what they were decided on is history.
  *   O3. One commit is in flight at a time; what arrives meanwhile goes into the
- *       next. There is no timer.
+ *       next, as far as it fits. There is no timer.
  *   O4. A commit that is refused, or whose outcome is unknown, loses its
  *       partitions: their records are dropped, and whoever waits is told that the
  *       owner is away. The claim loop takes them anew at a higher epoch, which
- *       waits for a straggling commit and fences it, and folds them again.
+ *       waits for a straggling commit and fences it, and folds them again. What a
+ *       commit brought that was in flight meanwhile is answered and not let out:
+ *       its records are not those that the partition is owned with.
  *   O5. Past its own lease, by its monotonic clock, an owner answers nothing.
  *   O6. A batch that Postgres refuses for its data is divided until the run at
  *       fault stands alone; that run alone is refused.
@@ -22,14 +25,15 @@ import { DomainError } from "../../lib/errors/domain-error.ts";
 import { partitionOf } from "../../lib/ids/partition.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { isDataError, isUniqueViolation } from "../../lib/postgres/errors.ts";
+import { batchOf, type Committed, committedOf, type Entry, takeBatch } from "./commit-batch.ts";
 import { type Order, ordersAfter } from "./control.ts";
 import type { Fact, RunEvent } from "./core/event.ts";
 import { begin, type Consequences, evolve } from "./core/evolve.ts";
 import type { Plan } from "./core/plan.ts";
 import type { Run, Task } from "./core/run.ts";
 import { isFinalRun } from "./core/task-state.ts";
-import { encodeEvent } from "./event-codec.ts";
-import type { HistoryStore, RunRow } from "./history-store.ts";
+import { type EventRow, encodeEvent } from "./event-codec.ts";
+import type { HistoryStore } from "./history-store.ts";
 import type { Claim } from "./partition-store.ts";
 import { runRowOf } from "./run-row.ts";
 
@@ -44,36 +48,6 @@ export interface Decision<Result> {
   readonly plan?: Plan;
   /** The file of a run that begins. */
   readonly program?: Uint8Array;
-}
-
-/** What a committed decision changed, for those who act on it. */
-export interface Committed {
-  /** Undefined when there is no such run, and only orders go out. */
-  readonly run: Run | undefined;
-  readonly events: readonly RunEvent[];
-  readonly ready: Consequences["ready"];
-  readonly changed: ReadonlySet<Task>;
-  readonly orders: readonly Order[];
-  /** What watchers of the run get; undefined when there are none. */
-  readonly news: WatchRunResponse | undefined;
-}
-
-/** A decision that waits for its commit. */
-interface Entry {
-  readonly runId: string;
-  readonly claim: Claim;
-  readonly run: Run | undefined;
-  readonly events: readonly RunEvent[];
-  readonly ready: Consequences["ready"];
-  readonly changed: ReadonlySet<Task>;
-  readonly orders: readonly Order[];
-  readonly news: WatchRunResponse | undefined;
-  readonly begins: boolean;
-  /** The run's row after the events; undefined when lists show no difference. */
-  readonly row: RunRow | undefined;
-  readonly program: Uint8Array | undefined;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
 }
 
 export interface OwnerOptions {
@@ -112,11 +86,6 @@ export class Owner {
     return this.#claims;
   }
 
-  /** The runs that have not ended, of all owned partitions. */
-  get runs(): ReadonlyMap<string, Run> {
-    return this.#runs;
-  }
-
   /** Lets the owner answer until then, on the clock of `performance.now()`. */
   extendLease(endsAt: number): void {
     this.#leaseEndsAt = endsAt;
@@ -147,21 +116,27 @@ export class Owner {
     decide: (run: Run | undefined, claim: Claim) => Decision<Result>,
     { isNew = false } = {},
   ): Promise<Result> {
-    let claim = this.#claimOf(runId);
+    const claim = this.#claimOf(runId);
     let run = this.#runs.get(runId);
     if (run === undefined && !isNew) {
       const loaded = await this.#options.load(runId);
-      const claimNow = this.#claimOf(runId);
-      if (claimNow !== claim) throw ownerAway(claim.partition);
-      claim = claimNow;
+      if (this.#claimOf(runId) !== claim) throw ownerAway(claim.partition);
       run = this.#runs.get(runId) ?? loaded;
       if (run !== undefined && !isFinalRun(run.state)) this.#runs.set(runId, run);
     }
-    const decision = decide(run, claim);
+    let decision: Decision<Result> | undefined;
+    let refusal: unknown;
+    try {
+      decision = decide(run, claim);
+    } catch (error) {
+      refusal = error;
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#next.push(this.#apply({ run, runId, claim, decision }, { resolve, reject }));
+    const about = { run, runId, claim, decision: decision ?? undecided };
+    this.#next.push(this.#apply(about, { resolve, reject }));
     this.#arrived.resolve();
     await promise;
+    if (decision === undefined) throw refusal;
     return decision.result;
   }
 
@@ -172,10 +147,14 @@ export class Owner {
       if (this.#next.length === 0) await this.#arrived.promise;
       this.#arrived = Promise.withResolvers();
       if (signal.aborted) this.#arrived.resolve();
-      const entries = this.#next;
-      this.#next = [];
+      const entries = takeBatch(this.#next);
       if (entries.length > 0) await this.#commit(entries);
     }
+  }
+
+  /** Whether the records that an entry was decided on are still those of the partition. */
+  #isHeld({ claim }: Entry): boolean {
+    return this.#claims.get(claim.partition) === claim;
   }
 
   #claimOf(runId: string): Claim {
@@ -186,8 +165,8 @@ export class Owner {
   }
 
   /** Brings the records up to a decision and makes the entry that commits it. */
-  #apply<Result>(
-    about: { run: Run | undefined; runId: string; claim: Claim; decision: Decision<Result> },
+  #apply(
+    about: { run: Run | undefined; runId: string; claim: Claim; decision: Decision<unknown> },
     { resolve, reject }: Pick<Entry, "resolve" | "reject">,
   ): Entry {
     const { runId, claim, decision } = about;
@@ -196,6 +175,7 @@ export class Owner {
     const shownBefore = run === undefined ? "" : shown(run);
     const at = this.#options.clock();
     const events: RunEvent[] = [];
+    const eventRows: EventRow[] = [];
     const ready: Consequences["ready"] = [];
     const changed = new Set<Task>();
     const orders: Order[] = [...(decision.orders ?? [])];
@@ -212,6 +192,7 @@ export class Owner {
           step = evolve(run, event);
         }
         events.push(event);
+        eventRows.push(encodeEvent(runId, event));
         ready.push(...step.ready);
         for (const task of step.changed) changed.add(task);
         orders.push(...ordersAfter(run, event, claim.epoch));
@@ -226,7 +207,8 @@ export class Owner {
     const row = isShownOtherwise && run !== undefined ? runRowOf(run) : undefined;
     const { program } = decision;
     const news = run !== undefined && events.length > 0 ? this.#options.newsOf(run, changed) : undefined;
-    return { runId, claim, run, events, ready, changed, orders, news, begins, row, program, resolve, reject };
+    const consequences = { events, eventRows, ready, changed, orders, news, row };
+    return { runId, claim, run, begins, program, resolve, reject, ...consequences };
   }
 
   async #commit(entries: readonly Entry[]): Promise<void> {
@@ -243,7 +225,8 @@ export class Owner {
     }
     if (outcome === "fenced") {
       // Those of the next batch were decided on top of these.
-      this.lose(new Set(entries.map((entry) => entry.claim.partition)));
+      const held = entries.filter((entry) => this.#isHeld(entry));
+      this.lose(new Set(held.map((entry) => entry.claim.partition)));
       for (const entry of entries) entry.reject(ownerAway(entry.claim.partition));
       return;
     }
@@ -252,7 +235,8 @@ export class Owner {
       const hasEnded = row !== undefined && row.ended_at !== null;
       if (hasEnded && this.#runs.get(runId) === run) this.#runs.delete(runId);
     }
-    this.#options.onCommitted(entries.flatMap((entry) => committedOf(entry) ?? []));
+    const held = entries.filter((entry) => this.#isHeld(entry));
+    this.#options.onCommitted(held.flatMap((entry) => committedOf(entry) ?? []));
     for (const entry of entries) entry.resolve();
   }
 
@@ -304,34 +288,10 @@ function refusedByStore(runId: string): DomainError {
   return DomainError.ofFaults([{ path: "", reason: "FIELD_INVALID", message }], { run_id: runId });
 }
 
+/** A decision that refuses: nothing changes. */
+const undecided: Decision<undefined> = { facts: [], result: undefined };
+
 /** What lists show of a run; when it differs, its row is written. */
 function shown(run: Run): string {
   return `${run.state} ${run.isCancelRequested}`;
-}
-
-function committedOf({ run, events, ready, changed, orders, news }: Entry): Committed | undefined {
-  if (run === undefined && orders.length === 0) return undefined;
-  return { run, events, ready, changed, orders, news };
-}
-
-function batchOf(incarnation: string, entries: readonly Entry[]) {
-  const claims = new Map<number, Claim>();
-  const started = new Map<string, RunRow>();
-  const changed = new Map<string, RunRow>();
-  for (const { claim, runId, begins, row } of entries) {
-    claims.set(claim.partition, claim);
-    if (row === undefined) continue;
-    const rows = begins || started.has(runId) ? started : changed;
-    rows.set(runId, row);
-  }
-  return {
-    incarnation,
-    claims: [...claims.values()],
-    events: entries.flatMap(({ runId, events }) => events.map((event) => encodeEvent(runId, event))),
-    started: [...started.values()],
-    changed: [...changed.values()],
-    programs: entries.flatMap(({ runId, program }) =>
-      program === undefined ? [] : [{ run_id: runId, content: program }],
-    ),
-  };
 }
