@@ -1,26 +1,32 @@
-/** Wakes the one who waits for it. A ring while nobody waits is kept, once, for the next wait. */
+/**
+ * Wakes those who wait for it, all of them at once. A ring while nobody waits is
+ * kept, once, for the next wait.
+ */
 export class Bell {
   #hasRung = false;
-  #wake: (() => void) | undefined;
+  readonly #waiting = new Set<() => void>();
 
   ring(): void {
-    this.#hasRung = true;
-    this.#wake?.();
+    this.#hasRung = this.#waiting.size === 0;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
-  /** Resolves at a ring, after `maxMs`, or when `signal` aborts, whichever comes first. */
-  async heard(maxMs: number, signal?: AbortSignal): Promise<void> {
-    if (!this.#hasRung && signal?.aborted !== true) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const wake = (): void => resolve();
-      const timer = setTimeout(wake, maxMs);
-      this.#wake = wake;
-      signal?.addEventListener("abort", wake);
-      await promise;
-      signal?.removeEventListener("abort", wake);
-      clearTimeout(timer);
-      this.#wake = undefined;
-    }
-    this.#hasRung = false;
+  /** Resolves at a ring, after `maxMs` if given, or when `signal` aborts, whichever comes first. */
+  async heard(signal: AbortSignal, maxMs?: number): Promise<void> {
+    if (!this.#hasRung && !signal.aborted) await this.#wait(signal, maxMs);
+    else this.#hasRung = false;
+  }
+
+  async #wait(signal: AbortSignal, maxMs: number | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    const timer = maxMs === undefined ? undefined : setTimeout(wake, maxMs);
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake);
+    await promise;
+    signal.removeEventListener("abort", wake);
+    clearTimeout(timer);
+    this.#waiting.delete(wake);
   }
 }

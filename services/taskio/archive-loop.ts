@@ -61,7 +61,7 @@ export async function scanLoop(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await asked.heard(scanMs, signal);
+    await asked.heard(signal, scanMs);
     try {
       for await (const stream of broker.streams(transcriptStreamPrefix)) {
         if (signal.aborted) return;

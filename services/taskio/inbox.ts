@@ -27,6 +27,6 @@ export class Inbox {
 
   /** Resolves when there is a task, after `maxMs`, or when `signal` aborts. */
   async wait(maxMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#tasks.size === 0) await this.#bell.heard(maxMs, signal);
+    if (this.#tasks.size === 0) await this.#bell.heard(signal, maxMs);
   }
 }

@@ -52,7 +52,7 @@ export class Watching implements Disposable {
   /** Resolves when there may be more to take, or when `signal` aborts. */
   async wait(signal: AbortSignal, maxMs: number = Infinity): Promise<void> {
     const untilHeartbeatMs = this.#heartbeatMs - (performance.now() - this.#saidAtMs);
-    await this.#bell.heard(Math.max(1, Math.min(untilHeartbeatMs, maxMs)), signal);
+    await this.#bell.heard(signal, Math.max(1, Math.min(untilHeartbeatMs, maxMs)));
   }
 
   /** Ends a wait: something that is not news has come. */

@@ -7,8 +7,8 @@
  *       confirm nothing, taking stops at `places`.
  */
 import type { Assignment } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
+import { Bell } from "../../lib/async/bell.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
-import { Bell } from "./bell.ts";
 import type { Handler } from "./handlers/handler.ts";
 import { Slots } from "./slots.ts";
 

@@ -10,11 +10,11 @@
  *       their order.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
+import { Bell } from "../../lib/async/bell.ts";
 import { delay } from "../../lib/async/delay.ts";
 import { type Broker, BrokerUnavailable, type Publication } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Attempt } from "./attempt.ts";
-import { Bell } from "./bell.ts";
 
 /** So that one publish is answered within a moment. */
 const maxBatch = 1_000;

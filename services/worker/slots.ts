@@ -1,6 +1,6 @@
-import { Bell } from "./bell.ts";
+import { Bell } from "../../lib/async/bell.ts";
 
-/** How many things of one kind are done at once, and the one loop that waits to do more. */
+/** How many things of one kind are done at once, and the loops that wait to do more. */
 export class Slots {
   readonly total: number;
   readonly #changed = new Bell();

@@ -45,6 +45,8 @@ export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<voi
     await held.places.untilFree(signal);
     if (signal.aborted) return;
     const count = Math.min(slots.free, held.places.free, maxTake);
+    // Another loop used what was free while this one waited for the other kind.
+    if (count < 1) continue;
     try {
       const entries = await broker.take({ streams: [stream], group, consumer, count, waitMs }, signal);
       const refused = entries.filter((entry) => !accept(entry, held, log));

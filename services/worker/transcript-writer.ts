@@ -17,10 +17,10 @@
  */
 import type { Output_Stream } from "../../gen/antiphon/taskio/v1/transcript_pb.ts";
 import { Backoff } from "../../lib/async/backoff.ts";
+import { Bell } from "../../lib/async/bell.ts";
 import { type Broker, BrokerUnavailable, type NumberedOutcome } from "../../lib/broker/broker.ts";
 import { transcriptStreamOf } from "../../lib/streams/transcript-stream.ts";
 import { encodeWake, wakeStreamOf } from "../../lib/streams/wake-stream.ts";
-import { Bell } from "./bell.ts";
 import { Budget } from "./budget.ts";
 import { type EntryBody, TranscriptBuffer } from "./transcript-buffer.ts";
 

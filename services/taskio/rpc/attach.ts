@@ -87,7 +87,7 @@ class Replies {
     for (;;) {
       while (this.#responses.length >= maxReplies) {
         this.#signal.throwIfAborted();
-        await this.#taken.heard(checkMs, this.#signal);
+        await this.#taken.heard(this.#signal, checkMs);
       }
       const message = await incoming.next();
       if (message.done === true) return;
