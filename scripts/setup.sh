@@ -16,6 +16,9 @@ own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$' | 
 install_npm_packages() {
   say "installing the npm packages of package-lock.json"
   PATH="$own_path" npm install --no-save --no-progress --loglevel=error
+  # npm links the commands of dependencies only; npx would link ours into a cache
+  # of its own, and start there what an older checkout had.
+  ln -sf ../../cli/launcher.js node_modules/.bin/antiphon
 }
 
 # What is looked for is what will be used, so that a Redis or bubblewrap that

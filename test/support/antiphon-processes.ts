@@ -217,32 +217,3 @@ async function freePort(): Promise<number> {
   if (typeof address !== "object" || address === null) throw new Error("a listening server has no address");
   return address.port;
 }
-
-/** How a command of the command line ended. */
-export interface CliEnd {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs `antiphon` against a server, with lines for its standard input. */
-export async function cli(
-  antiphon: Pick<Antiphon, "dataDirectory">,
-  args: readonly string[],
-  input = "",
-): Promise<CliEnd> {
-  const child = spawn("npx", ["antiphon", ...args], {
-    cwd: root,
-    env: environment({ ANTIPHON_DATA_DIR: antiphon.dataDirectory, NO_COLOR: "1" }),
-  });
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk: Buffer) => {
-    output.stdout += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    output.stderr += chunk.toString();
-  });
-  child.stdin.end(input);
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...output };
-}
