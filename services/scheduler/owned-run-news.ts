@@ -7,9 +7,8 @@
  *       the feed as a word only; it is then read from history.
  *   W2. What the feed brings and was read from history already is left out by its
  *       seq.
- *   W3. The stream ends after the change that ends the run.
+ *   W3. The stream ends after the change that ends the run, and only then.
  */
-
 import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { WatchRunResponse } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { partitionOf } from "../../lib/ids/partition.ts";
@@ -27,7 +26,7 @@ export interface OwnedRunNews {
   }) => Promise<PastNews | undefined>;
 }
 
-/** Throws `OWNER_UNAVAILABLE` when the run is not owned here, or not any more. Ends when `signal` aborts. */
+/** Throws `OWNER_UNAVAILABLE` when the run is not owned here, or not any more, and the reason of `signal` when that aborts. */
 export async function* ownedRunNews(
   { claims, feeds, past }: OwnedRunNews,
   { runId, afterSeq }: { readonly runId: string; readonly afterSeq: number },
@@ -45,7 +44,8 @@ export async function* ownedRunNews(
     yield* read.news;
   };
   yield* fromHistory();
-  while (!hasEnded && !signal.aborted) {
+  while (!hasEnded) {
+    signal.throwIfAborted();
     for (const news of await feed.next(signal)) {
       if (news === undefined) {
         yield* fromHistory();

@@ -4,7 +4,8 @@
  *
  *   V1. Each run is followed by its seq, so a change of owner in the middle
  *       neither loses nor doubles a change.
- *   V2. The stream ends when all runs have, or with the first refusal.
+ *   V2. The stream ends when all runs have, or with the first refusal; a replica
+ *       that is stopping refuses, so that no end is mistaken for that of a run.
  */
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -58,6 +59,7 @@ export function watchRun(deps: WatchRunDeps): ServiceImpl<typeof SchedulerServic
     try {
       const streams = runs.map(({ runId, afterSeq }) => follow(deps, { runId, afterSeq }, signal));
       for await (const news of merge(streams, { idleMs: heartbeatMs, signal })) yield news ?? heartbeat();
+      context.signal.throwIfAborted();
     } finally {
       stop.abort();
     }
