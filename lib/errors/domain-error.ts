@@ -9,6 +9,8 @@ export interface FieldFault {
   readonly path: string;
   readonly reason: Reason;
   readonly message: string;
+  /** As the comment on the reason in the contract lists it. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -38,7 +40,7 @@ export class DomainError extends Error {
     this.faults = faults;
   }
 
-  /** The refusal of a request with faults, of which there must be one at least: the first one's reason, all of them listed. */
+  /** The refusal of a request with faults, of which there must be one at least: the first one's reason and metadata, all of them listed. */
   static ofFaults(
     faults: readonly FieldFault[],
     metadata: Readonly<Record<string, string>> = {},
@@ -46,6 +48,7 @@ export class DomainError extends Error {
     const [first] = faults;
     if (first === undefined) throw new RangeError("a refusal needs a fault");
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-    return new DomainError(first.reason, `${first.path}: ${first.message}${more}`, metadata, { faults });
+    const details = { ...first.metadata, ...metadata };
+    return new DomainError(first.reason, `${first.path}: ${first.message}${more}`, details, { faults });
   }
 }

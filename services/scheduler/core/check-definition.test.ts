@@ -56,6 +56,30 @@ describe("faultsOf", () => {
     );
   });
 
+  test("names what a fault is about, as the contract lists it for its reason", () => {
+    const [first] = faultsOf(definition(node("B", ["X"])), () => true);
+    expect(first).toMatchObject({
+      reason: "UNKNOWN_DEPENDENCY",
+      metadata: { node: "B", dependency: "X" },
+    });
+  });
+
+  test("shows the two ends of a long cycle only", () => {
+    const names = Array.from({ length: 1_000 }, (_, index) => `N${index}`);
+    const [first] = faultsOf(
+      definition(...names.map((id, index) => node(id, [names.at(index - 1) ?? ""]))),
+      () => true,
+    );
+    expect(first?.reason).toBe("DAG_CYCLE");
+    expect(first?.metadata?.["cycle"]).toContain("(981 more)");
+    expect(first?.metadata?.["cycle"]?.split(" -> ")).toHaveLength(21);
+  });
+
+  test("lists no more faults than an error can carry, however many dependencies are unknown", () => {
+    const unknown = Array.from({ length: 1_000_000 }, (_, index) => `X${index}`);
+    expect(check(node("A", unknown), node("B", unknown))).toHaveLength(100);
+  });
+
   test("lists a cycle in the order of its dependencies", () => {
     const faults = faultsOf(
       definition(node("S"), node("A", ["C", "S"]), node("B", ["A"]), node("C", ["B"]), node("D", ["C"])),

@@ -11,8 +11,11 @@ import { compileConfig } from "./plan.ts";
 /** How many nodes a definition may have. */
 export const maxNodes = 10_000;
 
-/** How many faults are listed. */
-const maxFaults = 100;
+/** How many faults are listed: they travel in the headers of an error. */
+export const maxFaults = 100;
+
+/** How many nodes of a cycle are named. */
+const maxCycleNames = 20;
 
 /** Names that mean something else in templates. */
 const reservedIds = new Set(["input", "run", "item", "nodes"]);
@@ -30,14 +33,7 @@ export function faultsOf(definition: Definition, knowsHandler: (handler: string)
     ...handlerFaults(node, index, knowsHandler),
   ]);
   nodes.forEach((node, index) => {
-    node.dependencies.forEach((dependency, position) => {
-      const path = `dag.nodes[${index}].dependencies[${position}]`;
-      if (!indexOf.has(dependency)) {
-        faults.push(fault(path, "UNKNOWN_DEPENDENCY", `there is no node "${shown(dependency)}"`));
-      } else if (node.dependencies.indexOf(dependency) < position) {
-        faults.push(fault(path, "FIELD_INVALID", `names "${shown(dependency)}" twice`));
-      }
-    });
+    addDependencyFaults(node, { index, indexOf, faults });
   });
   const order = sortedIndexes(nodes, indexOf);
   if (order.length < nodes.length) {
@@ -45,9 +41,8 @@ export function faultsOf(definition: Definition, knowsHandler: (handler: string)
     const first = indexOf.get(cycle[0] ?? "") ?? 0;
     const position = nodes[first]?.dependencies.indexOf(cycle.at(-2) ?? "") ?? 0;
     const path = `dag.nodes[${first}].dependencies[${Math.max(position, 0)}]`;
-    faults.push(
-      fault(path, "DAG_CYCLE", `the nodes depend on each other in a circle: ${cycle.join(" -> ")}`),
-    );
+    const message = `the nodes depend on each other in a circle: ${cycleText(cycle)}`;
+    faults.push(fault(path, "DAG_CYCLE", message, { cycle: cycleText(cycle) }));
   }
   faults.push(...templateFaults(nodes, indexOf, order));
   return faults.slice(0, maxFaults);
@@ -61,10 +56,35 @@ function idFaults(node: NodeDefinition, index: number, indexOf: Map<string, numb
   if (reservedIds.has(node.id)) return [fault(path, "FIELD_INVALID", `"${node.id}" is reserved`)];
   const earlier = indexOf.get(node.id);
   if (earlier !== undefined) {
-    return [fault(path, "DUPLICATE_NODE", `"${node.id}" is the id of dag.nodes[${earlier}] too`)];
+    const message = `"${node.id}" is the id of dag.nodes[${earlier}] too`;
+    return [fault(path, "DUPLICATE_NODE", message, { node: node.id })];
   }
   indexOf.set(node.id, index);
   return [];
+}
+
+/** Adds at most as many faults as are listed; a request has room for millions of dependencies. */
+function addDependencyFaults(
+  { id, dependencies }: NodeDefinition,
+  {
+    index,
+    indexOf,
+    faults,
+  }: { readonly index: number; readonly indexOf: ReadonlyMap<string, number>; readonly faults: FieldFault[] },
+): void {
+  const named = new Set<string>();
+  for (const [position, dependency] of dependencies.entries()) {
+    if (faults.length >= maxFaults) return;
+    const path = `dag.nodes[${index}].dependencies[${position}]`;
+    if (!indexOf.has(dependency)) {
+      const metadata = { node: shown(id), dependency: shown(dependency) };
+      const message = `there is no node "${shown(dependency)}"`;
+      faults.push(fault(path, "UNKNOWN_DEPENDENCY", message, metadata));
+    } else if (named.has(dependency)) {
+      faults.push(fault(path, "FIELD_INVALID", `names "${shown(dependency)}" twice`));
+    }
+    named.add(dependency);
+  }
 }
 
 function handlerFaults(
@@ -74,7 +94,8 @@ function handlerFaults(
 ): FieldFault[] {
   if (knowsHandler(node.handler)) return [];
   const path = `dag.nodes[${index}].handler`;
-  return [fault(path, "UNKNOWN_HANDLER", `no worker ever offered "${shown(node.handler)}"`)];
+  const metadata = { node: shown(node.id), handler: shown(node.handler) };
+  return [fault(path, "UNKNOWN_HANDLER", `no worker ever offered "${shown(node.handler)}"`, metadata)];
 }
 
 /** Indexes of nodes with every dependency before its dependents; without those on or behind a cycle. */
@@ -130,9 +151,10 @@ function templateFaults(
     const path = `dag.nodes[${index}].config`;
     const { references, faults } = compileConfig(node);
     return [
-      ...faults.map(({ at, template, message }) =>
-        fault(path + at, "TEMPLATE_INVALID", `${shown(template)} ${message}`),
-      ),
+      ...faults.map(({ at, template, message }) => {
+        const metadata = { node: shown(node.id), template: shown(template) };
+        return fault(path + at, "TEMPLATE_INVALID", `${shown(template)} ${message}`, metadata);
+      }),
       ...references.flatMap(({ at, template, root, node: named }) => {
         if (root === "input" || root === "run") return [];
         const used = root === "nodes" ? (named ?? "") : root;
@@ -145,7 +167,8 @@ function templateFaults(
             : target === undefined
               ? `there is no node "${shown(used)}"`
               : `"${used}" is not upstream of "${node.id}"`;
-        return [fault(path + at, "TEMPLATE_INVALID", `${shown(template)}: ${problem}`)];
+        const metadata = { node: shown(node.id), template: shown(template) };
+        return [fault(path + at, "TEMPLATE_INVALID", `${shown(template)}: ${problem}`, metadata)];
       }),
     ];
   });
@@ -195,8 +218,20 @@ class Upstream {
   }
 }
 
-function fault(path: string, reason: FieldFault["reason"], message: string): FieldFault {
-  return { path, reason, message };
+function fault(
+  path: string,
+  reason: FieldFault["reason"],
+  message: string,
+  metadata: Readonly<Record<string, string>> = {},
+): FieldFault {
+  return { path, reason, message, metadata };
+}
+
+function cycleText(cycle: readonly string[]): string {
+  if (cycle.length <= maxCycleNames) return cycle.join(" -> ");
+  const half = maxCycleNames / 2;
+  const left = cycle.length - maxCycleNames;
+  return [...cycle.slice(0, half), `(${left} more)`, ...cycle.slice(-half)].join(" -> ");
 }
 
 /** Text of the user's, short enough for a message. */

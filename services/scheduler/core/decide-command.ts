@@ -1,4 +1,5 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { taskIdOf } from "../../../lib/ids/task-id.ts";
 import { taskOf } from "./decide-report.ts";
 import type { Fact } from "./event.ts";
 import type { Prompt, Run, Task } from "./run.ts";
@@ -52,10 +53,9 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
   const { nodeId, promptId, clientId, requestId, text } = answer;
   const task = taskOf(run, nodeId);
   const prompt = task?.prompts.find((asked) => asked.promptId === promptId);
+  const about = { task_id: taskIdOf(run.runId, nodeId), prompt_id: promptId };
   if (task === undefined || prompt === undefined) {
-    throw new DomainError("PROMPT_NOT_FOUND", `the task never opened prompt ${promptId}`, {
-      prompt_id: promptId,
-    });
+    throw new DomainError("PROMPT_NOT_FOUND", `the task never opened prompt ${promptId}`, about);
   }
   if (prompt.state === "answered" && prompt.requestId === requestId && prompt.answeredBy === clientId) {
     if (prompt.answer !== text) throw requestIdReused(requestId);
@@ -63,7 +63,7 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
   }
   if (prompt.state !== "open" || prompt.attempt !== task.attempt || isFinalTask(task.state)) {
     const how = prompt.state === "answered" ? "was answered" : "closed with its attempt";
-    throw new DomainError("PROMPT_CLOSED", `prompt ${promptId} ${how}`, { prompt_id: promptId });
+    throw new DomainError("PROMPT_CLOSED", `prompt ${promptId} ${how}`, about);
   }
   if (prompt.password !== (text === undefined)) {
     const message = prompt.password
@@ -72,10 +72,12 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
     throw DomainError.ofFaults([{ path: "text", reason: "FIELD_INVALID", message }]);
   }
   if (text === undefined) return { kind: "deliver", task, prompt };
-  const about = { nodeId, attempt: task.attempt, promptId };
+  const { attempt } = task;
   return {
     kind: "answered",
-    facts: [{ type: "prompt_answered", ...about, answeredBy: clientId, requestId, answer: text }],
+    facts: [
+      { type: "prompt_answered", nodeId, attempt, promptId, answeredBy: clientId, requestId, answer: text },
+    ],
   };
 }
 

@@ -71,42 +71,27 @@ export function readyTasks(run: Run): Consequences["ready"] {
   return run.tasks.flatMap((task) => {
     if (task.state !== "queued") return [];
     const config = configOf(run, task);
-    return "missing" in config ? [] : [{ task, config: config.value }];
+    return "fault" in config ? [] : [{ task, config: config.value }];
   });
 }
 
-/** The config of a task with its templates replaced, or the template that has no value. */
-export function configOf(
-  run: Run,
-  task: Task,
-): { readonly value: JsonObject } | { readonly missing: string } {
+/** The config of a task with its templates replaced, or what is wrong with one of them. */
+export function configOf(run: Run, task: Task): { readonly value: JsonObject } | { readonly fault: string } {
   const node = run.plan.nodes[task.node];
   if (node === undefined) throw new Error(`run ${run.runId} has no node ${task.node}`);
-  const resolved = resolve(node.config, (name) => valueOf(run, name));
-  if ("missing" in resolved) return resolved;
+  const resolved = resolve(node.config, (name, nodeId) => valueOf(run, name, nodeId));
+  if ("fault" in resolved) return resolved;
   return { value: isJsonObject(resolved.value) ? resolved.value : {} };
 }
 
-function valueOf(run: Run, name: string): Json | undefined {
+function valueOf(run: Run, name: string, nodeId: string): Json | undefined {
   if (name === "input") return run.input;
   if (name === "run") return { id: run.runId, name: run.plan.definition.name };
-  if (name === "nodes") {
-    return Object.fromEntries(
-      run.plan.nodes.map((node) => {
-        const task = run.tasks[node.index];
-        const { reason, message } = task?.failure ?? { reason: "", message: "" };
-        return [
-          node.id,
-          {
-            status: task?.state ?? "pending",
-            error: task?.failure === undefined ? null : { reason, message },
-          },
-        ];
-      }),
-    );
-  }
-  const index = run.plan.indexOf.get(name);
-  return index === undefined ? undefined : run.tasks[index]?.output;
+  if (name !== "nodes") return run.tasks[run.plan.indexOf.get(name) ?? -1]?.output;
+  const task = run.tasks[run.plan.indexOf.get(nodeId) ?? -1];
+  if (task === undefined) return undefined;
+  const { state, failure } = task;
+  return { status: state, error: failure ? { reason: failure.reason, message: failure.message } : null };
 }
 
 /** One event being applied. */
@@ -141,8 +126,8 @@ class Step implements Consequences {
   /** Opens the next attempt of a task, or fails it when a template of its config has no value. */
   makeReady(task: Task): void {
     const config = configOf(this.run, task);
-    if ("missing" in config) {
-      this.fail(task, { reason: "TEMPLATE_FAILED", message: `${config.missing} has no value` });
+    if ("fault" in config) {
+      this.fail(task, { reason: "TEMPLATE_FAILED", message: config.fault });
       return;
     }
     task.attempt += 1;

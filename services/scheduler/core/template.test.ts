@@ -35,6 +35,7 @@ describe("a template", () => {
     ['{{ A.missing | default({"a": [1]}) }}', { a: [1] }],
     ["{{ A.name | default(1) }}", "Ada"],
     ['{{ A.nothing | default("n") }}', "n"],
+    ["{{ A.missing | default(null) }}", null],
   ])("that is a whole string gives the value with its type: %s", (template, value) => {
     expect(resolved(template)).toEqual({ value });
   });
@@ -54,6 +55,17 @@ describe("a template", () => {
     });
   });
 
+  test("can not make a config larger than its bound, however often it names an output", () => {
+    const large = { kind: "large", text: "x".repeat(300_000) };
+    const found = { references: [] as Reference[], faults: [] as TemplateFault[] };
+    const name = (times: number): Json => Array.from({ length: times }, () => "{{ L }}");
+    expect(resolve(compile(name(3), found), () => large)).toEqual({ value: [large, large, large] });
+    expect(resolve(compile(name(4), found), () => large)).toEqual({
+      fault: "with {{ L }} the config is larger than 1048576 characters",
+    });
+    expect(resolve(compile("{{ L }}-".repeat(4), found), () => large)).toHaveProperty("fault");
+  });
+
   test("is replaced at any depth, and what holds none is left alone", () => {
     const value = { list: [1, "{{ A.name }}", { deep: ["x"] }], plain: "text" };
     expect(resolved(value)).toEqual({ value: { list: [1, "Ada", { deep: ["x"] }], plain: "text" } });
@@ -68,7 +80,7 @@ describe("a template", () => {
     "{{ B.x }}",
     "{{ A.data.items[7] }}",
   ])("without a value says which: %s", (template) => {
-    expect(resolved(template)).toEqual({ missing: template });
+    expect(resolved(template)).toEqual({ fault: `${template} has no value` });
   });
 
   test("keeps a key called __proto__ a key", () => {

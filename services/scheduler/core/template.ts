@@ -10,8 +10,13 @@
  * A string that is one template gives the value with its type. An embedded one
  * gives text: strings as they are, everything else as JSON; percent-encoded when
  * the string is a URL. Only own properties are seen, and nothing is evaluated.
+ * What stands in place of all templates of a config is bounded: a few bytes of
+ * template may name a large output many times.
  */
 import type { Json } from "./json.ts";
+
+/** How much may stand in place of the templates of one config, in characters of JSON. */
+const maxReplacedLength = 1024 * 1024;
 
 /** What stands between the braces of one template, taken apart. */
 interface Expression {
@@ -71,19 +76,42 @@ export function compile(
     : { kind: "object", entries };
 }
 
-/** Looks a name up: the value of `A`, `input`, `run` or `nodes`; undefined when there is none. */
-export type Scope = (name: string) => Json | undefined;
+/** Looks a name up: the value of `A`, `input`, `run`, or of one of the `nodes`; undefined when there is none. */
+export type Scope = (name: string, node: string) => Json | undefined;
 
-/** Puts values in place of templates, or answers the template that has none. */
-export function resolve(
-  compiled: Compiled,
-  scope: Scope,
-): { readonly value: Json } | { readonly missing: string } {
+/** A value with its templates replaced, or what is wrong with one of them. */
+export type Resolved = { readonly value: Json } | { readonly fault: string };
+
+/** Puts values in place of templates. */
+export function resolve(compiled: Compiled, scope: Scope): Resolved {
+  return replaced(compiled, new Values(scope));
+}
+
+/** The values of the templates of one config. */
+class Values {
+  readonly #scope: Scope;
+  #room = maxReplacedLength;
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  of(expression: Expression): Resolved {
+    const found = lookUp(expression, this.#scope);
+    if (found === undefined) return { fault: `${expression.text} has no value` };
+    this.#room -= typeof found === "string" ? found.length : JSON.stringify(found).length;
+    if (this.#room >= 0) return { value: found };
+    const fault = `with ${expression.text} the config is larger than ${maxReplacedLength} characters`;
+    return { fault };
+  }
+}
+
+function replaced(compiled: Compiled, values: Values): Resolved {
   switch (compiled.kind) {
     case "constant":
       return compiled;
     case "value":
-      return lookUp(compiled.expression, scope);
+      return values.of(compiled.expression);
     case "text": {
       let text = "";
       for (const part of compiled.parts) {
@@ -91,8 +119,8 @@ export function resolve(
           text += part;
           continue;
         }
-        const found = lookUp(part, scope);
-        if ("missing" in found) return found;
+        const found = values.of(part);
+        if ("fault" in found) return found;
         const shown = typeof found.value === "string" ? found.value : JSON.stringify(found.value);
         text += compiled.isUrl ? encodeURIComponent(shown.toWellFormed()) : shown;
       }
@@ -101,8 +129,8 @@ export function resolve(
     case "list": {
       const items: Json[] = [];
       for (const item of compiled.items) {
-        const found = resolve(item, scope);
-        if ("missing" in found) return found;
+        const found = replaced(item, values);
+        if ("fault" in found) return found;
         items.push(found.value);
       }
       return { value: items };
@@ -110,8 +138,8 @@ export function resolve(
     case "object": {
       const entries: [string, Json][] = [];
       for (const [key, child] of compiled.entries) {
-        const found = resolve(child, scope);
-        if ("missing" in found) return found;
+        const found = replaced(child, values);
+        if ("fault" in found) return found;
         entries.push([key, found.value]);
       }
       return { value: Object.fromEntries(entries) };
@@ -190,16 +218,12 @@ function parse(text: string, inner: string): Expression | { readonly message: st
     : { text, path, literal: undefined, fallback: value.value };
 }
 
-function lookUp(
-  expression: Expression,
-  scope: Scope,
-): { readonly value: Json } | { readonly missing: string } {
-  if (expression.literal !== undefined) return { value: expression.literal };
-  const [root, ...steps] = expression.path;
-  let value = scope(String(root));
+function lookUp({ path, literal, fallback }: Expression, scope: Scope): Json | undefined {
+  if (literal !== undefined) return literal;
+  const [root, ...steps] = path;
+  let value = root === "nodes" ? scope("nodes", String(steps.shift())) : scope(String(root), "");
   for (const key of steps) value = valueAt(value, key);
-  value ??= value === null && expression.fallback === undefined ? null : expression.fallback;
-  return value === undefined ? { missing: expression.text } : { value };
+  return value ?? (fallback === undefined ? value : fallback);
 }
 
 /** A member of a list by its index, or an own member of an object by its name. */

@@ -6,7 +6,7 @@ import type { SubmitTaskRequest } from "../../../gen/antiphon/scheduler/v1/sched
 import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Dag } from "../../../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import { DomainError, type FieldFault } from "../../../lib/errors/domain-error.ts";
-import { faultsOf } from "../core/check-definition.ts";
+import { faultsOf, maxFaults } from "../core/check-definition.ts";
 import type { Definition, NodeDefinition } from "../core/definition.ts";
 import { isJsonObject, parseJson } from "../core/json.ts";
 import { isPythonFile, maxWallTimeMs, programConfigFaults } from "../program-definition.ts";
@@ -18,8 +18,9 @@ const maxProgramBytes = 5 * 1024 * 1024;
 const maxInputBytes = 64 * 1024;
 const maxConfigBytes = 64 * 1024;
 const maxArguments = 100;
-const maxArgumentLength = 4 * 1024;
+const maxArgumentBytes = 4 * 1024;
 const maxRequirements = 100;
+const maxPathLength = 200;
 
 /** A requirement as PEP 508 has it, less URLs: a name, extras, version clauses. */
 const requirementForm =
@@ -31,8 +32,8 @@ export function refuse(faults: readonly FieldFault[], metadata?: Readonly<Record
 }
 
 export function requestIdFaults(requestId: string): FieldFault[] {
-  return requestId.length > maxRequestIdLength
-    ? [invalid("request_id", `is longer than ${maxRequestIdLength} characters`)]
+  return requestId.length > maxRequestIdLength || requestId.includes("\0")
+    ? [invalid("request_id", `is longer than ${maxRequestIdLength} characters or has a zero character`)]
     : [];
 }
 
@@ -57,7 +58,7 @@ function programFaults({
   wallTime,
 }: Program): FieldFault[] {
   const faults: FieldFault[] = [];
-  const isFlow = /^[^/\\\0]{1,193}\.waldiez$/.test(fileName) && !fileName.startsWith(".");
+  const isFlow = /^[^/\\\0]{1,192}\.waldiez$/.test(fileName) && !fileName.startsWith(".");
   if (!isPythonFile(fileName) && !isFlow) {
     const message = "is not the plain name of a .py or .waldiez file";
     faults.push({ path: "program.file_name", reason: "FILE_REJECTED", message });
@@ -74,8 +75,8 @@ function programFaults({
   if (given.length > maxArguments)
     faults.push(invalid("program.arguments", `has more than ${maxArguments} items`));
   for (const [index, text] of given.slice(0, maxArguments).entries()) {
-    if (text.length > maxArgumentLength || text.includes("\0")) {
-      const message = `is longer than ${maxArgumentLength} characters or has a zero character`;
+    if (Buffer.byteLength(text) > maxArgumentBytes || text.includes("\0")) {
+      const message = `is longer than ${maxArgumentBytes} bytes or has a zero character`;
       faults.push(invalid(`program.arguments[${index}]`, message));
     }
   }
@@ -127,7 +128,14 @@ export function definitionOf(
   });
   const definition = { name, nodes };
   if (dag !== undefined) faults.push(...faultsOf(definition, knowsHandler));
-  return { definition, faults: faults.slice(0, 100) };
+  return { definition, faults: faults.slice(0, maxFaults).map(withShortPath) };
+}
+
+/** Keys of a config are the user's, and of any length. */
+function withShortPath(fault: FieldFault): FieldFault {
+  return fault.path.length <= maxPathLength
+    ? fault
+    : { ...fault, path: `${fault.path.slice(0, maxPathLength)}…` };
 }
 
 function configFaults(path: string, node: NodeDefinition, faults: FieldFault[]): NodeDefinition["config"] {

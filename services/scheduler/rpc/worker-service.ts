@@ -85,7 +85,7 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
     async fetchProgram(request) {
       const { run, task, nodeId } = await leased(deps.load, request);
       const config = configOf(run, task);
-      if ("missing" in config) throw new Error(`a leased task of run ${run.runId} has no config`);
+      if ("fault" in config) throw new Error(`a leased task of run ${run.runId} has no config`);
       const isStandAlone = run.workflowId === undefined;
       const stored = isStandAlone ? await deps.history.program(run.runId) : undefined;
       const { program, input } = programOf(config.value, stored);

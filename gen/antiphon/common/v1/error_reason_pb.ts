@@ -40,7 +40,7 @@ export const ErrorReason = {
 
   /**
    * INVALID_ARGUMENT. The nodes of a workflow depend on each other in a circle.
-   * `{"cycle": "A -> B -> A"}`
+   * `{"cycle": "A -> B -> A"}`; of a long one the two ends.
    *
    * @generated from enum value: ERROR_REASON_DAG_CYCLE = 2;
    */

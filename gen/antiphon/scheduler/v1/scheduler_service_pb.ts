@@ -875,7 +875,9 @@ export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE_
  *
  * Every call needs a token for `tasks-api` or `admin-api`, and may be refused
  * with UNAVAILABLE `OWNER_UNAVAILABLE` or `DATABASE_UNAVAILABLE` while services
- * restart; it may then be repeated with the same `request_id`.
+ * restart; it may then be repeated with the same `request_id`. A request that is
+ * out of its bounds is refused with INVALID_ARGUMENT `FIELD_INVALID`, whether or
+ * not the call lists it.
  *
  * @generated from service antiphon.scheduler.v1.SchedulerService
  */

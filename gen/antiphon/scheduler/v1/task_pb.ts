@@ -150,8 +150,8 @@ export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
 export type Failure = Message<"antiphon.scheduler.v1.Failure"> & {
   /**
    * The kind, upper case: `EXIT_CODE`, `SIGNAL`, `HANDLER_FAILED`,
-   * `TEMPLATE_FAILED`, `WALL_TIME_LIMIT`, `MEMORY_LIMIT`, `PROCESS_LIMIT`,
-   * `ENVIRONMENT_FAILED`, `SANDBOX_UNAVAILABLE`, `OUTPUT_INVALID`,
+   * `TEMPLATE_FAILED`, `WALL_TIME_LIMIT`, `CPU_TIME_LIMIT`, `MEMORY_LIMIT`,
+   * `STORAGE_LIMIT`, `ENVIRONMENT_FAILED`, `SANDBOX_UNAVAILABLE`, `OUTPUT_INVALID`,
    * `WORKER_LOST`, `DEPENDENCY_FAILED`, `EVENT_LIMIT`, `REFUSED_BY_STORE`.
    * More kinds may come.
    *
@@ -296,7 +296,7 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
 
   /**
    * Packages from the Python index that it needs, as `name` or `name==version`
-   * (PEP 508 without URLs); at most 100. A flow's own requirements are added.
+   * (PEP 508 without URLs); at most 100, each at most 200 characters. A flow's own requirements are added.
    *
    * @generated from field: repeated string requirements = 4;
    */

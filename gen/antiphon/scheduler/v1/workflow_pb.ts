@@ -118,7 +118,8 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
   /**
    * What the handler gets: UTF-8 JSON, an object, at most 64 KiB; empty means
    * `{}`. Strings in it may hold templates such as `{{ A.data.items[0] }}`,
-   * which are replaced by outputs of upstream nodes when the node starts.
+   * which are replaced by outputs of upstream nodes when the node starts, by
+   * 1 MiB in all at most.
    *
    * `noop` gives its config as its output. `program` takes `file_name` (a `.py`
    * file), `source` (its text, where templates are left alone), and optionally

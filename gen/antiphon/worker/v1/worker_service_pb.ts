@@ -103,8 +103,8 @@ export type HeartbeatRequest = Message<"antiphon.worker.v1.HeartbeatRequest"> & 
   workerId: string;
 
   /**
-   * Drawn by the process at its start. Required. A new one ends the leases of
-   * the one before.
+   * Drawn by the process at its start. Required; `[A-Za-z0-9._-]{1,100}`. A new
+   * one ends the leases of the one before.
    *
    * @generated from field: string incarnation = 2;
    */
@@ -118,7 +118,7 @@ export type HeartbeatRequest = Message<"antiphon.worker.v1.HeartbeatRequest"> & 
   registering: boolean;
 
   /**
-   * What it can carry out; at most 1,000 names.
+   * What it can carry out; at most 1,000 names `[A-Za-z_][A-Za-z0-9._-]{0,199}`.
    *
    * @generated from field: repeated string handlers = 4;
    */
@@ -132,14 +132,14 @@ export type HeartbeatRequest = Message<"antiphon.worker.v1.HeartbeatRequest"> & 
   slots: number;
 
   /**
-   * Every attempt that it took and has not forgotten.
+   * Every attempt that it took and has not forgotten; at most 100,000.
    *
    * @generated from field: repeated antiphon.worker.v1.HeldAttempt attempts = 6;
    */
   attempts: HeldAttempt[];
 
   /**
-   * How it isolates programs; see Worker.
+   * How it isolates programs; see Worker. At most 100 characters.
    *
    * @generated from field: string sandbox = 7;
    */
