@@ -9,13 +9,15 @@
  *       ends with DEADLINE_EXCEEDED after `longestUnaryMs` at the latest.
  *   C3. A failure of ours (INTERNAL) is logged with its cause and never shown.
  *   C4. When a call ends, its timer and its listener are gone, whoever ended it.
+ *   C5. A stream of requests that can not be read ends the call with the reason
+ *       of that, whatever the handler, or a service behind, makes of it.
  */
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { DomainError } from "../errors/domain-error.ts";
 import type { Logger } from "../log/log.ts";
 import { tokenExpiryOf } from "./authenticate.ts";
 import { fromConnectError } from "./from-connect-error.ts";
-import { toConnectError } from "./to-connect-error.ts";
+import { explainConnectError, toConnectError } from "./to-connect-error.ts";
 
 /** Longer than any call that waits on purpose, so that only a stuck one meets it. */
 const longestUnaryMs = 10 * 60_000;
@@ -30,7 +32,7 @@ export function reportCalls(log: Logger): Interceptor {
   return (next) => async (request) => {
     const call = new Call(request, log);
     try {
-      const response = await call.unlessAborted(next({ ...request, signal: call.signal }));
+      const response = await call.unlessAborted(next(call.bounded(request)));
       if (response.stream) return { ...response, message: call.messages(response.message) };
       call.end();
       return response;
@@ -64,6 +66,22 @@ class Call {
   /** Aborts when the caller's does, and when the call has lived for too long. */
   get signal(): AbortSignal {
     return this.#own.signal;
+  }
+
+  /** The request as the handler gets it: with our signal, and read by us where it is a stream (C1, C5). */
+  bounded(request: CallRequest): CallRequest {
+    if (!request.stream) return { ...request, signal: this.signal };
+    return { ...request, signal: this.signal, message: this.#read(request.message) };
+  }
+
+  async *#read<Message>(requests: AsyncIterable<Message>): AsyncGenerator<Message> {
+    try {
+      yield* requests;
+    } catch (thrown) {
+      if (thrown instanceof ConnectError) explainConnectError(thrown);
+      this.#abort(thrown);
+      throw thrown;
+    }
   }
 
   /** What `work` becomes, or a rejection with the reason of an abort that comes first (C1). One at a time. */

@@ -55,6 +55,9 @@ const reasonOfConnect: Readonly<Partial<Record<Code, Reason>>> = {
   [Code.Unavailable]: "SERVICE_UNAVAILABLE",
 };
 
+/** How Connect begins what it says of a message whose bytes are not of its type; it takes the code INTERNAL for that. */
+const undecodable = "parse binary: ";
+
 /** The challenge that goes with a refused token (RFC 6750 §3). */
 const challengeOf: Readonly<Partial<Record<Reason, string>>> = {
   TOKEN_MISSING: "Bearer",
@@ -89,14 +92,17 @@ export function toConnectError(thrown: unknown): ConnectError {
 }
 
 /**
- * Adds reason and details to an error that Connect raised itself (a message
- * that is too large or can not be decoded) and that has none; in place, because
- * it is on its way out already.
+ * Adds reason and details to an error that Connect raised itself while it read
+ * a request (a message that is too large or can not be decoded) and that has
+ * none; in place, because it is on its way out already.
  */
 export function explainConnectError(
   error: ConnectError,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
+  if (error.code === Code.Internal && error.rawMessage.startsWith(undecodable)) {
+    Object.assign(error, { code: Code.InvalidArgument });
+  }
   const reason = reasonOfConnect[error.code];
   if (reason === undefined || error.details.length > 0) return;
   error.details = detailsOf(new DomainError(reason, error.rawMessage, metadata), error.code);

@@ -112,6 +112,38 @@ describe("JSON", () => {
   });
 });
 
+describe("a message whose bytes are not of its type", () => {
+  // A string that claims to be longer than what follows.
+  const truncated = new Uint8Array([0x0a, 0x05, 0x61]);
+  const envelope = new Uint8Array([0, 0, 0, 0, truncated.length, ...truncated]);
+
+  test("is the caller's fault over Connect", async () => {
+    expect(await readError(await createWorkflow(truncated, { "content-type": "application/proto" }))).toEqual(
+      expect.objectContaining({ status: 400, code: "invalid_argument", reason: "FIELD_INVALID" }),
+    );
+  });
+
+  test("is the caller's fault over gRPC-web", async () => {
+    const answer = await createWorkflow(envelope, { "content-type": "application/grpc-web+proto" });
+    expect(await answer.text()).toMatch(new RegExp(`grpc-status: ${Code.InvalidArgument}\\b`));
+  });
+
+  test("is the caller's fault in a stream", async () => {
+    const answer = await fetch(`${server.url}/antiphon.taskio.v1.TaskIOService/Watch`, {
+      method: "POST",
+      headers: { "content-type": "application/connect+proto", ...bearer },
+      body: envelope,
+    });
+    const end = (await answer.text()).slice(5);
+    expect(JSON.parse(end)).toMatchObject({
+      error: {
+        code: "invalid_argument",
+        details: [{ debug: { reason: "FIELD_INVALID" } }],
+      },
+    });
+  });
+});
+
 describe("a message that is too large", () => {
   const name = "x".repeat(maxMessageBytes);
 
