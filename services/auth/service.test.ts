@@ -69,6 +69,12 @@ describe("issueToken", () => {
     });
   });
 
+  test("refuses an id that can not be stored", async () => {
+    expect(
+      await failureOf(clientOf().issueToken({ clientId: "ali\0ce", clientSecret: secret })),
+    ).toMatchObject({ reason: "FIELD_INVALID", faults: [{ path: "client_id" }] });
+  });
+
   test("names every field that is missing or too long", async () => {
     expect(await failureOf(clientOf().issueToken({ clientSecret: "x".repeat(201) }))).toMatchObject({
       code: Code.InvalidArgument,

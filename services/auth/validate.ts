@@ -4,7 +4,12 @@ import { DomainError } from "../../lib/errors/domain-error.ts";
 
 const maxLength = 200;
 
-const bounded = z.string().min(1, "is required").max(maxLength, `has more than ${maxLength} characters`);
+const bounded = z
+  .string()
+  .min(1, "is required")
+  .max(maxLength, `has more than ${maxLength} characters`)
+  // Postgres has no text with this character, so no client has such an id.
+  .refine((text) => !text.includes("\0"), "holds a NUL character");
 
 const credentials = z.object({ clientId: bounded, clientSecret: bounded });
 
