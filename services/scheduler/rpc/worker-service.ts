@@ -159,7 +159,7 @@ function heartbeatFaults(request: HeartbeatRequest): FieldFault[] {
   const isName = (handler: string) => /^[A-Za-z_][A-Za-z0-9._-]{0,199}$/.test(handler);
   check(request.handlers.every(isName), "handlers", "has an item that is not a name");
   check(request.attempts.length <= maxAttempts, "attempts", `has more than ${maxAttempts} items`);
-  check(request.sandbox.length <= 100, "sandbox", "is longer than 100 characters");
+  check(/^[a-z-]{0,100}$/.test(request.sandbox), "sandbox", "is not of the form [a-z-]{0,100}");
   return faults;
 }
 
