@@ -82,18 +82,14 @@ class CancelTest(unittest.TestCase):
 
     def test_a_cancel_ends_the_questions_of_other_threads(self):
         source = (
-            "import threading\n"
-            "ended = threading.Event()\n"
+            "import signal, threading\n"
+            "signal.signal(signal.SIGINT, lambda *_: None)\n"
             "def ask():\n"
             "    try: input('thread? ')\n"
-            "    except EOFError: ended.set()\n"
-            "threading.Thread(target=ask).start()\n"
-            "while True:\n"
-            "    try:\n"
-            "        ended.wait()\n"
-            "        print('ended')\n"
-            "        break\n"
-            "    except KeyboardInterrupt: pass\n"
+            "    except EOFError: print('ended')\n"
+            "asking = threading.Thread(target=ask)\n"
+            "asking.start()\n"
+            "asking.join()\n"
         )
         ended = FakeWorker(lambda _: [{"type": "cancel"}]).run(source)
         self.assertEqual(ended.stdout, "ended\n")

@@ -82,24 +82,25 @@ export class PlainProcess implements Backend {
         ...(slot.hasOwnUid && { uid: slot.uid, gid: slot.gid }),
       });
       const ended = exitOf(child);
-      const leader = child.pid === undefined ? undefined : identityOf(child.pid);
-      if (!leader) {
+      const { pid } = child;
+      if (pid === undefined) {
         const { fault } = await ended;
         return await notLaunched(home, fault);
       }
+      // None when the program has ended before it could be looked at.
+      const leader = identityOf(pid);
       const folder = HomeFolder.open(home);
       return {
         kind: "launched",
         home: folder,
         ended,
-        terminate: () => void signalGroup(leader, "SIGTERM"),
+        terminate: () => {
+          if (leader !== undefined) signalGroup(leader, "SIGTERM");
+        },
         kill: async () =>
-          slot.hasOwnUid
-            ? await killAllOf(slot.uid, killWithinMs)
-            : await killSession(leader.pid, killWithinMs),
+          slot.hasOwnUid ? await killAllOf(slot.uid, killWithinMs) : await killSession(pid, killWithinMs),
         outOfMemory: () => false,
-        passedLimit: async () =>
-          proportionalMemory(leader.pid) > run.limits.memoryBytes ? "memory" : undefined,
+        passedLimit: async () => (proportionalMemory(pid) > run.limits.memoryBytes ? "memory" : undefined),
         remove: async () => {
           await removeTree(home);
           return true;
