@@ -1,3 +1,4 @@
+import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { Database } from "../../lib/postgres/database.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
@@ -8,7 +9,7 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { auth } from "./auth.ts";
 import { readConfig } from "./config.ts";
 
-const config = readConfig(process.env);
+const config = configOrExit(readConfig);
 const log = logger("auth");
 const secretKey = config.secretKey();
 

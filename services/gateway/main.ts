@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { networkTransport } from "../../lib/rpc/client.ts";
@@ -9,7 +10,7 @@ import { readConfig } from "./config.ts";
 import { gateway } from "./gateway.ts";
 import { serviceBehind } from "./service-behind.ts";
 
-const config = readConfig(process.env);
+const config = configOrExit(readConfig);
 const log = logger("gateway");
 const fetchKeys = keysOverHttp(config.authUrl);
 

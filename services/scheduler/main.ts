@@ -1,4 +1,5 @@
 import { RedisBroker } from "../../lib/broker/redis-broker.ts";
+import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { Database } from "../../lib/postgres/database.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
@@ -12,7 +13,7 @@ import { fileStorage } from "../../lib/storage/file-storage.ts";
 import { readConfig } from "./config.ts";
 import { scheduler } from "./scheduler.ts";
 
-const config = readConfig(process.env);
+const config = configOrExit(readConfig);
 const log = logger("scheduler");
 const secretKey = config.secretKey();
 const token = internalToken(secretKey, "scheduler");

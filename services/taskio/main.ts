@@ -1,4 +1,5 @@
 import { RedisBroker } from "../../lib/broker/redis-broker.ts";
+import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { Database } from "../../lib/postgres/database.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
@@ -11,7 +12,7 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { readConfig } from "./config.ts";
 import { taskio } from "./taskio.ts";
 
-const config = readConfig(process.env);
+const config = configOrExit(readConfig);
 const log = logger("taskio");
 const secretKey = config.secretKey();
 

@@ -1,4 +1,5 @@
 import { RedisBroker } from "../../lib/broker/redis-broker.ts";
+import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { networkTransport } from "../../lib/rpc/client.ts";
@@ -7,8 +8,8 @@ import { readConfig, readConnectionConfig } from "./config.ts";
 import { openIsolation } from "./isolation.ts";
 import { worker } from "./worker.ts";
 
-const { settings, isolation: isolationOptions } = readConfig(process.env);
-const connection = readConnectionConfig(process.env);
+const { settings, isolation: isolationOptions } = configOrExit(readConfig);
+const connection = configOrExit(readConnectionConfig);
 const log = logger("worker");
 
 await using broker = await RedisBroker.open({
