@@ -132,7 +132,7 @@ export interface Broker extends AsyncDisposable {
    */
   replaceNumbered(append: NumberedAppend): Promise<NumberedOutcome>;
 
-  /** Raises a counter (a key of its own, not a stream) by one and answers its new value. It going back, or starting over at 1, shows that the broker lost its contents. */
+  /** Raises a counter (a key of its own, not a stream) by one and answers its new value. It going back, or starting over at 1, shows that the broker lost its contents. One that was not raised for a day may be forgotten. */
   raise(counter: string): Promise<number>;
 
   /** Names of all streams that begin with a prefix, in no order; may take a while and may repeat a name. */

@@ -34,6 +34,9 @@ import { RedisWaiting, untilSome } from "./redis-waiting.ts";
 /** How long a connection that owes an answer may be silent: longer than any command here takes, short enough to tell the caller soon. */
 const silenceMs = 3_000;
 
+/** How long a counter that nobody raises is kept: its owner is gone. */
+const counterSeconds = 24 * 60 * 60;
+
 /** Ids in one XDEL, so that no single command holds Redis up. */
 const idsPerDelete = 1_000;
 
@@ -159,7 +162,11 @@ export class RedisBroker implements Broker {
   }
 
   async raise(counter: string): Promise<number> {
-    return await this.#commands.run((redis) => redis.incr(counter));
+    const [value] = await this.#commands.pipelined((pipeline) => {
+      pipeline.incr(counter);
+      pipeline.expire(counter, counterSeconds);
+    });
+    return value as number;
   }
 
   async *streams(prefix: string): AsyncGenerator<string> {

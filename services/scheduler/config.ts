@@ -31,8 +31,8 @@ export interface SchedulerConfig {
 }
 
 const settingsSchema = {
-  /** Longer than Postgres takes to fail over, or every worker is taken for dead by one that does. */
-  LEASE_MS: milliseconds.min(1_000).default(30_000),
+  /** Longer than Postgres takes to fail over, or every worker is taken for dead by one that does; and well above the margin by which a worker gives up. */
+  LEASE_MS: milliseconds.min(10_000).default(30_000),
   HEARTBEAT_MS: milliseconds.min(100).default(3_000),
   REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
   /** Seed 003's names. */

@@ -22,7 +22,7 @@ interface Row {
 /** SQL of stored definitions. They never change, so what was read once may be kept. */
 export function workflowStore(db: Database) {
   return {
-    /** Stores a definition unless it is stored, and notes the request. Answers `reused`, and stores nothing, when the request id belongs to another request. */
+    /** Stores a definition unless it is stored, and notes the request for 24 hours at least. Answers `reused`, and stores nothing, when the request id belongs to another request. */
     async create(
       workflow: Omit<StoredWorkflow, "createdAt">,
       request: { requestId: string; digest: string },
@@ -36,6 +36,18 @@ export function workflowStore(db: Database) {
           -- and returns its row.
           on conflict (client_id, request_id) do update set digest = scheduler.request.digest
           returning digest
+        ), forgotten as (
+          delete from scheduler.request
+          where client_id = ${clientId}
+            and request_id in (
+              select request_id
+              from scheduler.request
+              where client_id = ${clientId}
+                and request_id <> ${request.requestId}
+                and at < now() - interval '24 hours'
+              limit 100
+              for update skip locked
+            )
         ), created as (
           insert into scheduler.workflow (workflow_id, client_id, name, version, definition)
           select

@@ -1,8 +1,16 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { isRunId } from "../../../lib/ids/task-id.ts";
+import type { RunPlace } from "../run-store.ts";
 
 /** How many items a page has when the caller does not say, and at most. */
 const defaultSize = 50;
 const maxSize = 1_000;
+
+/** The largest place that Postgres can compare a seq with. */
+const maxSeq = 2 ** 31 - 1;
+
+/** The largest time that a date can hold. */
+const maxTimeMs = 8.64e15;
 
 /** The size of a page. Throws `FIELD_INVALID` for a negative one. */
 export function pageSizeOf(size: number, byDefault: number = defaultSize): number {
@@ -17,17 +25,50 @@ export function pageToken(list: string, place: readonly (string | number)[]): st
   return Buffer.from(JSON.stringify([list, ...place])).toString("base64url");
 }
 
-/** The place that a token names, undefined for an empty token. Throws `PAGE_TOKEN_INVALID` when it is none of this list's, or has other than `length` parts. */
-export function placeOf(token: string, list: string, length: number): (string | number)[] | undefined {
+/**
+ * The number that a token names as the place in a list, undefined for an empty
+ * token. Throws `PAGE_TOKEN_INVALID` for one that this list did not give out.
+ */
+export function numberedPlace(token: string, list: string): number | undefined {
+  const [number, ...rest] = placeOf(token, list) ?? [0];
+  if (!isCount(number, maxSeq) || rest.length > 0) throw invalidToken();
+  return token === "" ? undefined : number;
+}
+
+/** As `numberedPlace`, for a list in the order of names. */
+export function namedPlace(token: string, list: string): string | undefined {
+  const [name, ...rest] = placeOf(token, list) ?? [""];
+  if (typeof name !== "string" || name.includes("\0") || rest.length > 0) throw invalidToken();
+  return token === "" ? undefined : name;
+}
+
+/** As `numberedPlace`, for a list of runs, newest first. */
+export function runPlace(token: string, list: string): RunPlace | undefined {
+  if (token === "") return undefined;
+  const [createdAtMs, runId, ...rest] = placeOf(token, list) ?? [];
+  const isPlace = isCount(createdAtMs, maxTimeMs) && typeof runId === "string" && isRunId(runId);
+  if (!isPlace || rest.length > 0) throw invalidToken();
+  return { createdAt: new Date(createdAtMs), runId };
+}
+
+/** What stands in a token, which anybody may have made. */
+function placeOf(token: string, list: string): unknown[] | undefined {
   if (token === "") return undefined;
   try {
     const [name, ...place] = JSON.parse(Buffer.from(token, "base64url").toString()) as unknown[];
-    const isPlace = (part: unknown) => typeof part === "string" || typeof part === "number";
-    if (name === list && place.length === length && place.every(isPlace)) return place;
+    if (name === list) return place;
   } catch {
     // Not even JSON: refused below like any other text.
   }
-  throw new DomainError(
+  throw invalidToken();
+}
+
+function isCount(value: unknown, max: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
+}
+
+function invalidToken(): DomainError {
+  return new DomainError(
     "PAGE_TOKEN_INVALID",
     "is not a page token of this list",
     {},

@@ -30,12 +30,23 @@ export function downloadResults(deps: ResultsDeps): ServiceImpl<typeof Scheduler
     const archive = new ZipFile();
     const output = Readable.from(archive.outputStream as AsyncIterable<Buffer>);
     archive.on("error", (error: Error) => output.destroy(error));
+    let reading: Readable | undefined;
+    const open = async (path: string): Promise<Readable> => {
+      const key = artifactKey({ runId: run.runId, nodeId, attempt: task.attempt, path });
+      const content = await deps.storage.get(key);
+      if (content === undefined) throw new Error(`artifact ${key} is not in storage`);
+      reading = Readable.from(content);
+      return reading;
+    };
     try {
       for (const { path } of task.files) {
-        const key = artifactKey({ runId: run.runId, nodeId, attempt: task.attempt, path });
-        const content = await deps.storage.get(key);
-        if (content === undefined) throw new Error(`artifact ${key} is not in storage`);
-        archive.addReadStream(Readable.from(content), path, { mtime: task.endedAt ?? run.createdAt });
+        // Opened when its turn comes, so that a download holds one file open at a time.
+        archive.addReadStreamLazy(path, { mtime: task.endedAt ?? run.createdAt }, (opened) => {
+          open(path).then(
+            (content) => opened(null, content),
+            (error: unknown) => archive.emit("error", error),
+          );
+        });
       }
       archive.end();
       for await (const bytes of output as AsyncIterable<Buffer>) {
@@ -45,6 +56,7 @@ export function downloadResults(deps: ResultsDeps): ServiceImpl<typeof Scheduler
       }
     } finally {
       output.destroy();
+      reading?.destroy();
     }
   };
 }

@@ -15,7 +15,7 @@ import type { RunStore } from "../run-store.ts";
 import { runStateMessage, runStateOf } from "../state-message.ts";
 import type { WorkflowStore } from "../workflow-store.ts";
 import { type LoadRun, owningOf, runFor } from "./access.ts";
-import { pageSizeOf, pageToken, placeOf } from "./page-token.ts";
+import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { requestedRun } from "./requested-run.ts";
 import { inputFaults, refuse, requestIdFaults } from "./validate.ts";
 
@@ -66,8 +66,7 @@ export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs
         const path = `states[${index}]`;
         throw DomainError.ofFaults([{ path, reason: "FIELD_INVALID", message: "is not a state of a run" }]);
       });
-      const place = placeOf(token, "runs", 2);
-      const after = place && { createdAt: new Date(Number(place[0])), runId: String(place[1]) };
+      const after = runPlace(token, "runs");
       const clientId = caller.admin ? undefined : caller.clientId;
       const rows = await runs.page({
         clientId,
@@ -88,7 +87,7 @@ export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs
       await runFor(owningOf(context), runId, load);
       const limit = pageSizeOf(pageSize, defaultEvents);
       const list = `events of ${runId}`;
-      const afterSeq = Number(placeOf(token, list, 1)?.[0] ?? 0);
+      const afterSeq = numberedPlace(token, list) ?? 0;
       const rows = await history.eventPage({ runId, afterSeq, limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = rows.length > limit ? page.at(-1) : undefined;

@@ -11,7 +11,7 @@ import type { Run } from "../core/run.ts";
 import { taskMessage } from "../run-message.ts";
 import type { RunStore } from "../run-store.ts";
 import { type LoadRun, type Owning, owningOf, runFor, taskFor } from "./access.ts";
-import { pageSizeOf, pageToken, placeOf } from "./page-token.ts";
+import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { requestedRun } from "./requested-run.ts";
 import { refuse, requestIdFaults, submissionFaults } from "./validate.ts";
 
@@ -80,8 +80,7 @@ async function standAloneTasks(
   { runs, loadAll }: TasksDeps,
   { caller, limit, token }: { caller: Owning; limit: number; token: string },
 ): Promise<Page> {
-  const place = placeOf(token, "tasks", 2);
-  const after = place && { createdAt: new Date(Number(place[0])), runId: String(place[1]) };
+  const after = runPlace(token, "tasks");
   const clientId = caller.admin ? undefined : caller.clientId;
   const rows = await runs.page({ clientId, states: [], standAloneOnly: true, after, limit: limit + 1 });
   const page = rows.slice(0, limit);
@@ -98,7 +97,7 @@ async function standAloneTasks(
 }
 
 function tasksOf(run: Run, { limit, token }: { limit: number; token: string }): Page {
-  const from = Number(placeOf(token, `tasks of ${run.runId}`, 1)?.[0] ?? 0);
+  const from = numberedPlace(token, `tasks of ${run.runId}`) ?? 0;
   const page = run.tasks.slice(from, from + limit);
   const next = from + page.length;
   return {

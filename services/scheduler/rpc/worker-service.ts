@@ -23,10 +23,13 @@ import type { Peers } from "../peers.ts";
 import { inputBytes, programOf } from "../program-definition.ts";
 import type { WorkerStore } from "../worker-store.ts";
 import type { LoadRun } from "./access.ts";
-import { pageSizeOf, pageToken, placeOf } from "./page-token.ts";
+import { namedPlace, pageSizeOf, pageToken } from "./page-token.ts";
 
 /** The largest file that an attempt may leave behind. */
 const maxArtifactBytes = 100 * 1024 * 1024;
+
+/** The largest piece of it. */
+const maxChunkBytes = 1024 * 1024;
 
 const maxAttempts = 100_000;
 
@@ -113,7 +116,7 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
 
     async listWorkers({ pageSize, pageToken: token }) {
       const limit = pageSizeOf(pageSize);
-      const afterId = String(placeOf(token, "workers", 1)?.[0] ?? "");
+      const afterId = namedPlace(token, "workers") ?? "";
       const rows = await deps.workers.page({ afterId, limit: limit + 1, leaseMs: deps.leaseMs });
       const page = rows.slice(0, limit);
       const last = rows.length > limit ? page.at(-1) : undefined;
@@ -193,6 +196,7 @@ async function* chunks(
   for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {
     const { piece } = next.value;
     if (piece.case !== "chunk") throw invalid("chunk", "is missing in a message after the first");
+    if (piece.value.length > maxChunkBytes) throw invalid("chunk", `is larger than ${maxChunkBytes} bytes`);
     left -= piece.value.length;
     if (left < 0) throw invalid("header.size", "is smaller than the file");
     yield piece.value;
