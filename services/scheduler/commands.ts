@@ -18,7 +18,7 @@ import {
   SubmitTaskRequestSchema,
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
-import { parseTaskId } from "../../lib/ids/task-id.ts";
+import { parseTaskId, taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Committed } from "./commit-batch.ts";
 import { type Order, orderOf } from "./control.ts";
 import { decideAnswer, decideCancel, decideStart } from "./core/decide-command.ts";
@@ -41,7 +41,7 @@ export interface CommandsOptions {
 
 export class Commands {
   readonly #options: CommandsOptions;
-  /** Sealed answers on their way, by run and prompt; resolved when the prompt is answered. */
+  /** Sealed answers on their way, by task and prompt; resolved when the prompt is answered. */
   readonly #underway = new Map<string, { readonly receipt: Promise<void>; readonly arrived: () => void }>();
 
   constructor(options: CommandsOptions) {
@@ -70,7 +70,7 @@ export class Commands {
     for (const { run, events } of committed) {
       for (const event of events) {
         if (run === undefined || event.type !== "prompt_answered") continue;
-        this.#underway.get(`${run.runId} ${event.promptId}`)?.arrived();
+        this.#underway.get(`${taskIdOf(run.runId, event.nodeId)} ${event.promptId}`)?.arrived();
       }
     }
   }
@@ -142,7 +142,7 @@ export class Commands {
     const { taskId, promptId, clientId, admin, requestId } = request;
     const nodeId = parseTaskId(taskId)?.nodeId ?? "";
     const text = request.answer.case === "text" ? request.answer.value : undefined;
-    const key = `${runId} ${promptId}`;
+    const key = `${taskId} ${promptId}`;
     for (;;) {
       const sealedFor = await this.#options.owner.execute(runId, (run, claim) => {
         if (!mayUse(run, { clientId, admin })) {

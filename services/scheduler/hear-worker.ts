@@ -34,7 +34,7 @@ export interface Standing {
 export async function hearWorker(deps: HearWorker, heartbeat: HearWorkerRequest): Promise<Standing> {
   const { owner, leases, sweeper } = deps;
   const { workerId, incarnation, attempts } = heartbeat;
-  for (const former of leases.ofFormerProcess(workerId, incarnation)) await sweeper.lapse(former);
+  await sweeper.lapse(leases.ofFormerProcess(workerId, incarnation));
   const own = attempts.filter(({ runId }) => isRunId(runId) && owner.claims.has(partitionOf(runId)));
   const standings = await Promise.allSettled(
     own.map(async (held) => await standingOf(deps, heartbeat, held)),

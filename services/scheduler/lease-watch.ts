@@ -1,8 +1,8 @@
 /*
  * When a worker was last heard of about each attempt that it holds.
  *
- *   L1. Only silence counts in which the owner could have heard: the listening
- *       clock advances by ticks and never by more than a tick and a half, so a
+ *   L1. Only silence counts in which the owner could have heard: between two
+ *       ticks the listening clock advances by a tick and a half at most, so a
  *       stalled process does not find everybody dead when it wakes up.
  *   L2. A take-over starts every lease anew.
  */
@@ -29,14 +29,18 @@ export class ListeningClock {
 
   /** Milliseconds listened so far. */
   get now(): number {
-    return this.#listenedMs;
+    return this.#listenedMs + this.#sinceTickMs(performance.now());
   }
 
   /** To be called about every `tickMs`. */
   tick(): void {
     const at = performance.now();
-    this.#listenedMs += Math.min(at - this.#lastTickAt, this.#tickMs * 1.5);
+    this.#listenedMs += this.#sinceTickMs(at);
     this.#lastTickAt = at;
+  }
+
+  #sinceTickMs(at: number): number {
+    return Math.min(at - this.#lastTickAt, this.#tickMs * 1.5);
   }
 }
 

@@ -94,7 +94,7 @@ export class Sweeper {
 
   async #turn(): Promise<void> {
     const { leases, leaseMs, dispatcher, reports, log } = this.#options;
-    for (const watched of leases.silent(leaseMs, reports.drainedAt)) await this.lapse(watched);
+    await this.lapse(leases.silent(leaseMs, reports.drainedAt));
     // Room for what is being carried out unreported, and for as much to come.
     const slots = [...(await this.#options.aliveWorkers()).values()].reduce((sum, own) => sum + own, 0);
     dispatcher.window = Math.max(minWindow, 2 * slots);
@@ -109,8 +109,12 @@ export class Sweeper {
     await dispatcher.sweep(leaseMs);
   }
 
-  /** Ends a lease. Never rejects: another owner, or another turn, does it if this one can not. */
-  async lapse({ run, task, token, workerId }: Watched): Promise<void> {
+  /** Ends leases. Never rejects: another owner, or another turn, does it if this one can not. */
+  async lapse(watched: readonly Watched[]): Promise<void> {
+    await Promise.all(watched.map(async (each) => await this.#lapse(each)));
+  }
+
+  async #lapse({ run, task, token, workerId }: Watched): Promise<void> {
     const { owner, log } = this.#options;
     const nodeId = run.plan.nodes[task.node]?.id ?? "";
     const { attempt } = task;
@@ -121,7 +125,8 @@ export class Sweeper {
       });
       if (facts > 0) log.warn({ runId: run.runId, nodeId, attempt, workerId }, "lease lapsed");
     } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
+      if (error instanceof DomainError) return;
+      log.error({ err: error, runId: run.runId, nodeId, attempt, workerId }, "lease not ended");
     }
   }
 }
