@@ -11,7 +11,7 @@ import {
   taskOfNode,
 } from "../../../test/support/a-run.ts";
 import type { Fact } from "./event.ts";
-import { begin, configOf, evolve, readyTasks } from "./evolve.ts";
+import { begin, evolve, readyTasks } from "./evolve.ts";
 
 describe("evolve", () => {
   test("takes events in their order only, and only what can happen", () => {
@@ -84,23 +84,9 @@ describe("evolve", () => {
     expect(run.tasks.map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
   });
 
-  test("gives templates the status and error of nodes, the run and its input", () => {
-    const config = {
-      status: "{{ nodes.A.status }}",
-      error: "{{ nodes.A.error }}",
-      id: "{{ run.id }}",
-      x: "{{ input }}",
-    };
-    const run = aRun([aNode("A"), aNode("B", ["A"], { config })], completed("A"));
-    expect(configOf(run, taskOfNode(run, "B"))).toEqual({
-      value: { status: "completed", error: null, id: run.runId, x: {} },
-    });
+  test("knows which tasks wait for a worker", () => {
+    const run = aRun([aNode("A"), aNode("B", ["A"])], completed("A"));
     expect(readyTasks(run).map(({ task }) => task)).toEqual([taskOfNode(run, "B")]);
-  });
-
-  test("knows no config of a task that is none of its own", () => {
-    const run = aRun([aNode("A")]);
-    expect(() => configOf(run, { ...taskOfNode(run, "A"), node: 7 })).toThrow("no node 7");
   });
 
   test("fails a task whose template has no value, and skips what depends on it", () => {

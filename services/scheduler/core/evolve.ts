@@ -11,12 +11,11 @@
  *       step: queued, failed for a template without a value, or skipped.
  */
 import type { AttemptFact, Failure, Lease, RunEvent } from "./event.ts";
-import type { Json, JsonObject } from "./json.ts";
-import { isJsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import { configOf } from "./node-config.ts";
 import { type Plan, planOf } from "./plan.ts";
 import type { Prompt, Run, Task } from "./run.ts";
 import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
-import { resolve } from "./template.ts";
 
 /** How often a task is handed out anew after its worker was lost, before it fails. */
 export const maxLostAttempts = 10;
@@ -73,25 +72,6 @@ export function readyTasks(run: Run): Consequences["ready"] {
     const config = configOf(run, task);
     return "fault" in config ? [] : [{ task, config: config.value }];
   });
-}
-
-/** The config of a task with its templates replaced, or what is wrong with one of them. */
-export function configOf(run: Run, task: Task): { readonly value: JsonObject } | { readonly fault: string } {
-  const node = run.plan.nodes[task.node];
-  if (node === undefined) throw new Error(`run ${run.runId} has no node ${task.node}`);
-  const resolved = resolve(node.config, (name, nodeId) => valueOf(run, name, nodeId));
-  if ("fault" in resolved) return resolved;
-  return { value: isJsonObject(resolved.value) ? resolved.value : {} };
-}
-
-function valueOf(run: Run, name: string, nodeId: string): Json | undefined {
-  if (name === "input") return run.input;
-  if (name === "run") return { id: run.runId, name: run.plan.definition.name };
-  if (name !== "nodes") return run.tasks[run.plan.indexOf.get(name) ?? -1]?.output;
-  const task = run.tasks[run.plan.indexOf.get(nodeId) ?? -1];
-  if (task === undefined) return undefined;
-  const { state, failure } = task;
-  return { status: state, error: failure ? { reason: failure.reason, message: failure.message } : null };
 }
 
 /** One event being applied. */

@@ -13,7 +13,7 @@ import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { artifactKey } from "../artifact-key.ts";
 import { taskOf } from "../core/decide-report.ts";
-import { configOf } from "../core/evolve.ts";
+import { configOf } from "../core/node-config.ts";
 import type { Run, Task } from "../core/run.ts";
 import { isFinalTask } from "../core/task-state.ts";
 import type { Standing } from "../hear-worker.ts";
