@@ -89,7 +89,7 @@ async function run(needs: ProgramNeeds, task: LeasedTask): Promise<Outcome> {
     wallMs: file.wallMs,
     resultFile: () => running.resultFile(maxResultFileBytes),
   });
-  const left = await storeLeftFiles(running, task, needs.scheduler);
+  const left = await storeLeftFiles(running, task, needs);
   if (left === "lease_lost") {
     task.leaseLost();
     return { kind: "cancelled" };
