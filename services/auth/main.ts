@@ -9,7 +9,7 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { auth } from "./auth.ts";
 import { readConfig } from "./config.ts";
 
-const config = configOrExit(readConfig);
+const config = configOrExit(readConfig, process.env);
 const log = logger("auth");
 const secretKey = config.secretKey();
 

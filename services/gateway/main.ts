@@ -10,7 +10,7 @@ import { readConfig } from "./config.ts";
 import { gateway } from "./gateway.ts";
 import { serviceBehind } from "./service-behind.ts";
 
-const config = configOrExit(readConfig);
+const config = configOrExit(readConfig, process.env);
 const log = logger("gateway");
 const fetchKeys = keysOverHttp(config.authUrl);
 

@@ -13,7 +13,7 @@ import { fileStorage } from "../../lib/storage/file-storage.ts";
 import { readConfig } from "./config.ts";
 import { scheduler } from "./scheduler.ts";
 
-const config = configOrExit(readConfig);
+const config = configOrExit(readConfig, process.env);
 const log = logger("scheduler");
 const secretKey = config.secretKey();
 const token = internalToken(secretKey, "scheduler");

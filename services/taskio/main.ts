@@ -12,7 +12,7 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { readConfig } from "./config.ts";
 import { taskio } from "./taskio.ts";
 
-const config = configOrExit(readConfig);
+const config = configOrExit(readConfig, process.env);
 const log = logger("taskio");
 const secretKey = config.secretKey();
 

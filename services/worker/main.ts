@@ -8,8 +8,8 @@ import { readConfig, readConnectionConfig } from "./config.ts";
 import { openIsolation } from "./isolation.ts";
 import { worker } from "./worker.ts";
 
-const { settings, isolation: isolationOptions } = configOrExit(readConfig);
-const connection = configOrExit(readConnectionConfig);
+const { settings, isolation: isolationOptions } = configOrExit(readConfig, process.env);
+const connection = configOrExit(readConnectionConfig, process.env);
 const log = logger("worker");
 
 await using broker = await RedisBroker.open({
