@@ -7,15 +7,16 @@
  *       every commit of the former owner is either read or fenced.
  *   C3. Partitions of an owner whose lease expired, or that nobody owns, are
  *       taken up to a fair share; what is beyond it is given back.
- *   C4. A partition with an event of an unknown type is given back: newer code
- *       wrote it, and only newer code may decide about it.
+ *   C4. A partition with a history that can not be folded is given back: if newer
+ *       code wrote it, only newer code may decide about it; if it is broken, the
+ *       other partitions go on.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
 import { delay } from "../../lib/async/delay.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Run } from "./core/run.ts";
-import { UnknownEventType } from "./event-codec.ts";
 import type { Claim, Ownership, PartitionStore } from "./partition-store.ts";
+import { HistoryUnreadable } from "./run-loader.ts";
 
 /** Between two renewals; a third of what a lease bears to be missed. */
 const intervalMs = 1_000;
@@ -124,14 +125,14 @@ async function claim(
     await loop.onClaimed(claims, runs);
     loop.log.info({ partitions: numbers.length, runs: runs.length }, "partitions claimed");
   } catch (error) {
-    if (!(error instanceof UnknownEventType)) throw error;
+    if (!(error instanceof HistoryUnreadable)) throw error;
     if (numbers.length > 1) {
       for (const partition of numbers) await claim(loop, [partition], avoided);
       return;
     }
     loop.log.error(
       { err: error, partitions: numbers },
-      "partition holds events of newer code and is given back",
+      "partition holds a history that this code can not fold, and is given back",
     );
     for (const partition of numbers) avoided.set(partition, performance.now() + avoidMs);
     await loop.partitions.release({ incarnation: loop.incarnation, partitions: numbers });

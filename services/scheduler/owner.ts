@@ -264,6 +264,8 @@ export class Owner {
       result: undefined,
     })).catch((thrown: unknown) => {
       this.#options.log.error({ err: thrown, runId, partition: claim.partition }, "refused run not ended");
+      // Folded anew, it is watched and handed out again, and refused again.
+      this.lose(new Set([claim.partition]));
     });
   }
 

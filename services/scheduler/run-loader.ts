@@ -8,6 +8,11 @@ import type { WorkflowStore } from "./workflow-store.ts";
 /** How many plans of stored workflows are kept; the least recently used goes first. */
 const maxPlans = 500;
 
+/** This code can not fold a history: newer code wrote it, or it is broken. Whoever meets one must not decide about its run. */
+export class HistoryUnreadable extends Error {
+  override readonly name = "HistoryUnreadable";
+}
+
 /** Folds runs from their histories. Plans of stored workflows are kept and shared by their runs. */
 export class RunLoader {
   readonly #history: Pick<HistoryStore, "eventsOf">;
@@ -19,20 +24,24 @@ export class RunLoader {
     this.#workflows = workflows;
   }
 
-  /** The runs as history has them; unknown ones are missing. Throws `UnknownEventType`. */
+  /** The runs as history has them; unknown ones are missing. Throws `HistoryUnreadable`. */
   async load(runIds: readonly string[]): Promise<Map<string, Run>> {
     const histories = Map.groupBy(await this.#history.eventsOf(runIds), (row) => row.run_id);
     const plans = await this.plansOf([...histories.values()].flatMap((rows) => workflowIdOf(rows) ?? []));
     const runs = new Map<string, Run>();
     for (const [runId, rows] of histories) {
       const plan = plans.get(workflowIdOf(rows) ?? "");
-      const run = fold(runId, rows, plan);
-      if (run !== undefined) runs.set(runId, run);
+      try {
+        const run = fold(runId, rows, plan);
+        if (run !== undefined) runs.set(runId, run);
+      } catch (cause) {
+        throw new HistoryUnreadable(`the history of run ${runId} can not be folded`, { cause });
+      }
     }
     return runs;
   }
 
-  /** One run as history has it. Throws `UnknownEventType`. */
+  /** One run as history has it. Throws `HistoryUnreadable`. */
   async loadOne(runId: string): Promise<Run | undefined> {
     return (await this.load([runId])).get(runId);
   }

@@ -141,4 +141,20 @@ describe("partitions and their owners", () => {
       expect((await first.client.getRun({ runId })).run?.state).toBe(RunState.COMPLETED);
     }
   });
+
+  // The last one: the partition is left alone for a minute afterwards.
+  test("a history that this code can not fold holds up its own partition and no other", async () => {
+    const [broken = "", ...others] = await startMany(first, 12);
+    await all.db.query(sql`
+      insert into scheduler.run_event (run_id, seq, type, at, payload)
+      values (${broken}::uuid, 2, 'of_newer_code', now(), '{}')
+    `);
+    const elsewhere = others.filter((runId) => partitionOf(runId) !== partitionOf(broken));
+    await all.db.query(sql`update scheduler.partition set epoch = epoch + 1`);
+    await workUntilEnded(first, elsewhere);
+    await all.db.query(
+      sql`delete from scheduler.run_event where run_id = ${broken}::uuid and type = 'of_newer_code'`,
+    );
+    expect(elsewhere.length).toBeGreaterThan(0);
+  });
 });

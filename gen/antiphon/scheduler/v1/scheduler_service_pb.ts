@@ -871,7 +871,7 @@ export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE_
  * `request_id` of the caller's choosing, at most 100 characters: the same id
  * with the same body answers the same again, with another body it is refused
  * with ALREADY_EXISTS `REQUEST_ID_REUSED`. Without one, a repeat is a new
- * request.
+ * request. A cancel may be repeated under any id; its id is not compared.
  *
  * Every call needs a token for `tasks-api` or `admin-api`, and may be refused
  * with UNAVAILABLE `OWNER_UNAVAILABLE` or `DATABASE_UNAVAILABLE` while services
