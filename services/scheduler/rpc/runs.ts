@@ -19,6 +19,9 @@ import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts"
 import { requestedRun } from "./requested-run.ts";
 import { inputFaults, refuse, requestIdFaults } from "./validate.ts";
 
+/** What all outputs of a run may take in one answer, so that it stays a message: 7 MiB. */
+const maxResultsBytes = 7 * 1024 * 1024;
+
 /** How many events a page of history has when the caller does not say. */
 const defaultEvents = 100;
 
@@ -110,6 +113,11 @@ export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs
         const task = run.tasks[index];
         return task?.output === undefined ? [] : [[id, jsonBytes(task.output)] as const];
       });
+      const size = results.reduce((sum, [, output]) => sum + output.length, 0);
+      if (size > maxResultsBytes) {
+        const message = `the outputs have ${size} bytes together; ask for them task by task`;
+        throw new DomainError("TOO_LARGE", message, { limit: String(maxResultsBytes) });
+      }
       return { state: runStateMessage[run.state], results: Object.fromEntries(results) };
     },
 

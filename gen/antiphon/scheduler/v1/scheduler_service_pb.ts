@@ -1065,6 +1065,8 @@ export const SchedulerService: GenService<{
    *
    * Errors:
    * - NOT_FOUND `RUN_NOT_FOUND`
+   * - RESOURCE_EXHAUSTED `TOO_LARGE`: the outputs have more than 7 MiB together;
+   *   GetTask answers each.
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetRunResults
    */
