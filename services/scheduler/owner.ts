@@ -205,7 +205,8 @@ export class Owner {
     }
     const isShownOtherwise = run !== undefined && shown(run) !== shownBefore;
     const row = isShownOtherwise && run !== undefined ? runRowOf(run) : undefined;
-    const { program } = decision;
+    // A repeated submission brings its file again.
+    const program = begins ? decision.program : undefined;
     const news = run !== undefined && events.length > 0 ? this.#options.newsOf(run, changed) : undefined;
     const consequences = { events, eventRows, ready, changed, orders, news, row };
     return { runId, claim, run, begins, program, resolve, reject, ...consequences };

@@ -354,6 +354,21 @@ describe.each(brokers)("with the %s broker", (kind) => {
     ).rejects.toMatchObject({ code: Code.AlreadyExists });
   });
 
+  test("knows a repeated submission, at once and after its end, and stays the owner of its partition", async () => {
+    const request = { program: { fileName: "a.py", content: bytes("pass") }, requestId: "p-1" };
+    const [first, second] = await Promise.all([
+      replica.client.submitTask(request),
+      replica.client.submitTask(request),
+    ]);
+    const taskId = first.task?.taskId ?? "";
+    expect(second.task?.taskId).toBe(taskId);
+    await replica.client.cancelTask({ taskId });
+    await ended(taskId);
+    expect((await replica.client.submitTask(request)).task?.state).toBe(TaskState.CANCELLED);
+    const other = { program: { fileName: "b.py", content: bytes("pass") }, requestId: "p-1" };
+    await expect(replica.client.submitTask(other)).rejects.toMatchObject({ code: Code.AlreadyExists });
+  });
+
   test("answers a prompt once: the first wins, a repeat is known, the next is refused", async () => {
     const { task } = await replica.client.submitTask({
       program: { fileName: "a.py", content: bytes("print()") },
