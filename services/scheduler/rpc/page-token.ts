@@ -9,8 +9,8 @@ const maxSize = 1_000;
 /** The largest place that Postgres can compare a seq with. */
 const maxSeq = 2 ** 31 - 1;
 
-/** The largest time that a date can hold. */
-const maxTimeMs = 8.64e15;
+/** The end of the year 9999: beyond it dates are written in a form that Postgres does not read. */
+const maxTimeMs = 253_402_300_799_999;
 
 /** The size of a page. Throws `FIELD_INVALID` for a negative one. */
 export function pageSizeOf(size: number, byDefault: number = defaultSize): number {
