@@ -62,4 +62,16 @@ describe("jsonFaults", () => {
     const json = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`x${index}`, 1]));
     expect(paths(CreateWorkflowRequestSchema, json)).toHaveLength(20);
   });
+
+  test("looks no further than what it lists", () => {
+    let looked = 0;
+    const wrong = Array.from({ length: 1_000 }, () => ({
+      get handlr() {
+        looked += 1;
+        return "noop";
+      },
+    }));
+    expect(paths(CreateWorkflowRequestSchema, { dag: { nodes: wrong } })).toHaveLength(20);
+    expect(looked).toBeLessThan(100);
+  });
 });

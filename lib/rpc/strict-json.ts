@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, fromJson, type JsonValue, ScalarType 
 import { DomainError, type FieldFault } from "../errors/domain-error.ts";
 import { toConnectError } from "./to-connect-error.ts";
 
-/** So many faults of one request are listed; whoever has more has not read the contract. */
+/** So many faults of one request are looked for and listed; whoever has more has not read the contract. */
 const maxFaults = 20;
 
 /**
@@ -32,9 +32,12 @@ export function strictJson(desc: DescMessage) {
   };
 }
 
-/** Every fault of a JSON value as this message, with its path in proto names; none when it can be decoded. */
+/** The first faults of a JSON value as this message, with their paths in proto names; none when it can be decoded. */
 export function jsonFaults(desc: DescMessage, json: JsonValue): FieldFault[] {
-  return decodes(desc, json) ? [] : messageFaults(desc, json, "").slice(0, maxFaults);
+  const faults: FieldFault[] = [];
+  if (decodes(desc, json)) return faults;
+  for (const found of messageFaults(desc, json, "")) if (faults.push(found) === maxFaults) break;
+  return faults;
 }
 
 function refuseFaults(desc: DescMessage, json: JsonValue): void {
@@ -61,43 +64,40 @@ function parse(text: string): JsonValue {
   }
 }
 
-function messageFaults(desc: DescMessage, json: JsonValue, path: string): FieldFault[] {
-  if (desc.typeName.startsWith("google.protobuf.")) return [fault(path, `is not a ${desc.typeName}`)];
-  if (!isObject(json)) return [fault(path, "must be an object")];
-  const faults = Object.entries(json).flatMap(([key, value]) => {
+/** Faults in their order, found as they are taken: a large message may have a great many. */
+function* messageFaults(desc: DescMessage, json: JsonValue, path: string): Generator<FieldFault> {
+  if (desc.typeName.startsWith("google.protobuf.")) return yield fault(path, `is not a ${desc.typeName}`);
+  if (!isObject(json)) return yield fault(path, "must be an object");
+  let isExplained = false;
+  for (const [key, value] of Object.entries(json)) {
     const field = desc.fields.find((field) => field.jsonName === key || field.name === key);
+    if (field !== undefined && decodes(desc, { [key]: value })) continue;
+    isExplained = true;
     const at = path === "" ? (field?.name ?? key) : `${path}.${field?.name ?? key}`;
-    if (field === undefined) return [fault(at, `is not a field of ${desc.typeName}`)];
-    return decodes(desc, { [key]: value }) ? [] : fieldFaults(field, value, at);
-  });
-  return faults.length > 0
-    ? faults
-    : [fault(path, "sets a field twice, or two of which only one may be set")];
+    if (field === undefined) yield fault(at, `is not a field of ${desc.typeName}`);
+    else yield* fieldFaults(field, value, at);
+  }
+  if (!isExplained) yield fault(path, "sets a field twice, or two of which only one may be set");
 }
 
-function fieldFaults(field: DescField, json: JsonValue, path: string): FieldFault[] {
+function* fieldFaults(field: DescField, json: JsonValue, path: string): Generator<FieldFault> {
   if (field.fieldKind === "list") {
-    if (!Array.isArray(json)) return [fault(path, "must be an array")];
-    return json.flatMap((element, index) => {
-      if (decodes(field.parent, { [field.jsonName]: [element] })) return [];
-      return field.listKind === "message"
-        ? messageFaults(field.message, element, `${path}[${index}]`)
-        : [fault(`${path}[${index}]`, expectation(field))];
-    });
-  }
-  if (field.fieldKind === "map") {
-    if (!isObject(json)) return [fault(path, "must be an object")];
-    return Object.entries(json).flatMap(([key, value]) => {
-      if (decodes(field.parent, { [field.jsonName]: { [key]: value } })) return [];
+    if (!Array.isArray(json)) return yield fault(path, "must be an array");
+    for (const [index, element] of json.entries()) {
+      if (decodes(field.parent, { [field.jsonName]: [element] })) continue;
+      if (field.listKind === "message") yield* messageFaults(field.message, element, `${path}[${index}]`);
+      else yield fault(`${path}[${index}]`, expectation(field));
+    }
+  } else if (field.fieldKind === "map") {
+    if (!isObject(json)) return yield fault(path, "must be an object");
+    for (const [key, value] of Object.entries(json)) {
+      if (decodes(field.parent, { [field.jsonName]: { [key]: value } })) continue;
       const at = `${path}[${JSON.stringify(key)}]`;
-      return field.mapKind === "message"
-        ? messageFaults(field.message, value, at)
-        : [fault(at, expectation(field))];
-    });
-  }
-  return field.fieldKind === "message"
-    ? messageFaults(field.message, json, path)
-    : [fault(path, expectation(field))];
+      if (field.mapKind === "message") yield* messageFaults(field.message, value, at);
+      else yield fault(at, expectation(field));
+    }
+  } else if (field.fieldKind === "message") yield* messageFaults(field.message, json, path);
+  else yield fault(path, expectation(field));
 }
 
 function decodes(desc: DescMessage, json: JsonValue): boolean {
