@@ -78,7 +78,8 @@ export class TerminalAsker implements Asker {
         resolve(answer);
         // What came in the same breath after the answer is still being taken apart.
         queueMicrotask(() => {
-          this.#rest = reader.line;
+          // A draft that was not sent is nobody's answer to the next question, least of all a secret's.
+          this.#rest = answer.kind === "answer" ? reader.line : "";
           reader.off("close", interrupted).close();
         });
       };

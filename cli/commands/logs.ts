@@ -25,7 +25,7 @@ export function logsCommand(context: CommandContext): Command {
       const printer = new TranscriptPrinter(screen, { raw: options.raw === true });
       const taskId = await completeId(antiphon, id);
       const { after = "" } = options;
-      if (options.follow === undefined) return printSoFar(antiphon, { taskId, after, printer });
+      if (options.follow === undefined) return await printSoFar(antiphon, { taskId, after, printer });
       for await (const event of antiphon.task(taskId).attach({ after })) {
         if (event.kind === "reconnecting") await screen.note("the connection is lost; reconnecting");
         else if ("cursor" in event) await printer.print(event);
