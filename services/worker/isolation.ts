@@ -24,7 +24,7 @@ export interface IsolationOptions {
   readonly allowUnsafeProcess: boolean;
   /** Where slots, environments and our Python package lie; every uid must be able to traverse it when the worker is root. */
   readonly directory: string;
-  /** As root: the uid of the first slot; 30,000 when unset. Workers with different folders on one machine need different ones. */
+  /** As root: the uid of the first slot; 30,000 when unset. */
   readonly firstUid?: number;
   /** How many programs run at once. */
   readonly slots: number;

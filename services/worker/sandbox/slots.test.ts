@@ -18,7 +18,8 @@ afterEach(async () => {
 });
 
 const asRoot = process.getuid?.() === 0;
-const open = (count: number, given = {}) => Slots.open({ directory, count, firstUid: 45_000, ...given });
+const open = (count: number, given = {}) =>
+  Slots.open({ directory, count, firstUid: 45_000, uidLocks: join(directory, "uids"), ...given });
 
 test("a lock is held by one at a time, and by its holder's life", async () => {
   const path = join(directory, "lock");
@@ -42,6 +43,20 @@ test("never gives one slot to two holders, and gives it again after its release"
   await one[Symbol.asyncDispose]();
   await using next = await open(2);
   expect(names(next)).toEqual(held);
+});
+
+test.runIf(asRoot)("never gives one uid to two holders, though their folders differ", async () => {
+  const uids = (slots: Slots) => slots.all.map(({ uid }) => uid);
+  const elsewhere = join(directory, "elsewhere");
+  const one = await open(2);
+  {
+    await using other = await open(2, { directory: elsewhere });
+    expect(new Set([...uids(one), ...uids(other)])).toHaveLength(4);
+  }
+  const held = uids(one);
+  await one[Symbol.asyncDispose]();
+  await using next = await open(2, { directory: elsewhere });
+  expect(uids(next)).toEqual(held);
 });
 
 test("takes each slot once until it is given back", async () => {

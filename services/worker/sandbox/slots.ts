@@ -6,8 +6,10 @@ import { FileLock } from "../../../lib/process/file-lock.ts";
  * The places in which programs run, one at a time in each.
  *
  *   L1. A slot is a folder and, for a worker that is root, a uid and gid of its
- *       own. Whoever holds the folder's lock, and nobody else, runs programs
- *       as that uid, ends its processes and empties its folder.
+ *       own. Whoever holds the locks of both, and nobody else, runs programs
+ *       as that uid, ends its processes and empties its folder. A uid is locked
+ *       for the whole machine, because its processes are ended wherever the
+ *       folder lies that they were started for.
  *   L2. The kernel holds the lock for the worker's life (see file-lock.ts). A
  *       slot whose lock could be taken therefore has no living owner, and what
  *       is found in it may be ended and removed.
@@ -36,6 +38,9 @@ const longestSocketPath = 107;
 /** How many slots are tried before giving up; more than a machine can run. */
 const candidates = 1024;
 
+/** Where root's workers lock uids, whatever their folders: emptied by a restart of the machine, like its processes. */
+const uidLocksOfMachine = "/run/antiphon/uids";
+
 /** Names the user's slots in shared namespaces such as cgroups. */
 const userPrefix = (uid: number): string => `user${uid}-`;
 
@@ -56,17 +61,21 @@ export class Slots {
    *
    * As root their uids count from `firstUid`, those that have a name in
    * /etc/passwd left out. `directory` is made when missing; every folder above
-   * it must already let the slots' uids through. Throws when it does not, when
-   * a path is too long for a socket, or when there are not enough free slots.
+   * it must already let the slots' uids through. `uidLocks` must be the same for
+   * all workers that see each other's processes. Throws when a folder can not be
+   * made or not be reached, when a path is too long for a socket, or when there
+   * are not enough free slots.
    */
   static async open({
     directory,
     count,
     firstUid,
+    uidLocks = uidLocksOfMachine,
   }: {
     directory: string;
     count: number;
     firstUid: number;
+    uidLocks?: string;
   }): Promise<Slots> {
     const ownUid = process.getuid?.() ?? -1;
     const asRoot = ownUid === 0;
@@ -74,6 +83,7 @@ export class Slots {
     await makeFolder(directory, 0o755);
     await makeFolder(parent, 0o711);
     if (asRoot) await checkTraversable(parent);
+    if (asRoot) await mkdir(uidLocks, { recursive: true, mode: 0o700 });
     const named = asRoot ? await namedUids() : new Set<number>();
 
     const slots: Slot[] = [];
@@ -90,9 +100,10 @@ export class Slots {
         }
         await makeFolder(folder, 0o710);
         await chown(folder, ownUid, gid);
-        const lock = await FileLock.take(join(folder, "lock"));
-        if (!lock) continue;
-        locks.push(lock);
+        const paths = [...(asRoot ? [join(uidLocks, String(uid))] : []), join(folder, "lock")];
+        const taken = await takeAll(paths);
+        if (taken === undefined) continue;
+        locks.push(...taken);
         slots.push({ name, folder, uid, gid, hasOwnUid: asRoot });
       }
       if (slots.length < count)
@@ -119,6 +130,21 @@ export class Slots {
     this.#free.length = 0;
     await Promise.all(this.#locks.map((lock) => lock.release()));
   }
+}
+
+/** Takes all of these locks in their order, or none. */
+async function takeAll(paths: readonly string[]): Promise<FileLock[] | undefined> {
+  const taken: FileLock[] = [];
+  for (const path of paths) {
+    const lock = await FileLock.take(path);
+    if (lock !== undefined) {
+      taken.push(lock);
+      continue;
+    }
+    await Promise.all(taken.map((held) => held.release()));
+    return undefined;
+  }
+  return taken;
 }
 
 /** Makes a folder, or takes one that is already ours, with exactly this mode. */
