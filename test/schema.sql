@@ -29,6 +29,14 @@ create table scheduler.partition (
   constraint partition_pkey PRIMARY KEY (partition)
 ) with (fillfactor=50);
 
+create table scheduler.payload (
+  run_id uuid not null,
+  digest bytea not null,
+  content bytea not null,
+  at timestamp with time zone not null default now(),
+  constraint payload_pkey PRIMARY KEY (run_id, digest)
+);
+
 create table scheduler.program (
   run_id uuid not null,
   content bytea not null,
@@ -61,6 +69,13 @@ create table scheduler.run (
   failure bytea,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
+  workflow_version text,
+  labels text[] not null default '{}'::text[],
+  priority integer not null default 0,
+  parent_run_id uuid,
+  schedule_id uuid,
+  rerun_of uuid,
+  deleted_at timestamp with time zone,
   constraint run_pkey PRIMARY KEY (run_id),
   constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80, autovacuum_analyze_threshold=200, autovacuum_analyze_scale_factor=0.05, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_scale_factor=0.05);
@@ -75,6 +90,22 @@ create table scheduler.run_event (
   payload bytea not null,
   constraint run_event_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_analyze_threshold=1000, autovacuum_analyze_scale_factor=0.1);
+
+create table scheduler.schedule (
+  schedule_id uuid not null,
+  partition integer not null,
+  client_id text not null,
+  name text not null,
+  content bytea not null,
+  paused boolean not null,
+  next_at timestamp with time zone,
+  last_firing_at timestamp with time zone,
+  last_run_id uuid,
+  last_failure bytea,
+  waiting_firings timestamp with time zone[] not null default '{}'::timestamp with time zone[],
+  created_at timestamp with time zone not null default now(),
+  constraint schedule_pkey PRIMARY KEY (schedule_id)
+) with (fillfactor=70);
 
 create table scheduler.worker (
   worker_id text not null,
@@ -96,14 +127,33 @@ create table scheduler.workflow (
   version text not null,
   definition bytea not null,
   created_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
   constraint workflow_pkey PRIMARY KEY (workflow_id)
 );
 
 CREATE INDEX run_by_client_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC);
 
+CREATE INDEX run_by_labels_idx ON scheduler.run USING gin (labels) WHERE (labels <> '{}'::text[]);
+
+CREATE INDEX run_by_parent_idx ON scheduler.run USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
+
+CREATE INDEX run_by_schedule_idx ON scheduler.run USING btree (schedule_id, created_at DESC) WHERE (schedule_id IS NOT NULL);
+
 CREATE INDEX run_by_time_idx ON scheduler.run USING btree (created_at DESC, run_id DESC);
 
+CREATE INDEX run_deleted_idx ON scheduler.run USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+CREATE INDEX run_ended_idx ON scheduler.run USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
 CREATE INDEX run_live_idx ON scheduler.run USING btree (partition) WHERE (ended_at IS NULL);
+
+CREATE INDEX schedule_by_client_idx ON scheduler.schedule USING btree (client_id, created_at DESC, schedule_id DESC);
+
+CREATE INDEX schedule_due_idx ON scheduler.schedule USING btree (partition, next_at) WHERE ((NOT paused) AND (next_at IS NOT NULL));
+
+CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) WHERE (waiting_firings <> '{}'::timestamp with time zone[]);
+
+CREATE INDEX workflow_by_name_idx ON scheduler.workflow USING btree (client_id, name, created_at DESC);
 
 create schema taskio;
 

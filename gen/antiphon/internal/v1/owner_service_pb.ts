@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { AnswerPromptRequest } from "./task_state_service_pb.ts";
 import { file_antiphon_internal_v1_task_state_service } from "./task_state_service_pb.ts";
-import type { CancelRunRequest, StartRunRequest, SubmitTaskRequest, WatchRunResponse } from "../../scheduler/v1/scheduler_service_pb.ts";
+import type { CancelRunRequest, PauseRunRequest, RerunRunRequest, ResumeRunRequest, SignalRunRequest, StartRunRequest, SubmitTaskRequest, WatchRunResponse } from "../../scheduler/v1/scheduler_service_pb.ts";
 import { file_antiphon_scheduler_v1_scheduler_service } from "../../scheduler/v1/scheduler_service_pb.ts";
 import type { Control } from "../../worker/v1/assignment_pb.ts";
 import { file_antiphon_worker_v1_assignment } from "../../worker/v1/assignment_pb.ts";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/internal/v1/owner_service.proto.
  */
 export const file_antiphon_internal_v1_owner_service: GenFile = /*@__PURE__*/
-  fileDesc("CihhbnRpcGhvbi9pbnRlcm5hbC92MS9vd25lcl9zZXJ2aWNlLnByb3RvEhRhbnRpcGhvbi5pbnRlcm5hbC52MSL0AgoORXhlY3V0ZVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWNsaWVudF9pZBgCIAEoCRINCgVhZG1pbhgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJEhAKCGlzX2ZyZXNoGAkgASgIEj8KC3N1Ym1pdF90YXNrGAUgASgLMiguYW50aXBob24uc2NoZWR1bGVyLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0SAASOwoJc3RhcnRfcnVuGAYgASgLMiYuYW50aXBob24uc2NoZWR1bGVyLnYxLlN0YXJ0UnVuUmVxdWVzdEgAEj0KCmNhbmNlbF9ydW4YByABKAsyJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVxdWVzdEgAEkIKDWFuc3dlcl9wcm9tcHQYCCABKAsyKS5hbnRpcGhvbi5pbnRlcm5hbC52MS5BbnN3ZXJQcm9tcHRSZXF1ZXN0SABCCQoHY29tbWFuZCIRCg9FeGVjdXRlUmVzcG9uc2UibgoRSGVhcldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEjEKCGF0dGVtcHRzGAMgAygLMh8uYW50aXBob24ud29ya2VyLnYxLkhlbGRBdHRlbXB0InYKEkhlYXJXb3JrZXJSZXNwb25zZRItCghjb250cm9scxgBIAMoCzIbLmFudGlwaG9uLndvcmtlci52MS5Db250cm9sEjEKB3JlbmV3ZWQYAiADKAsyIC5hbnRpcGhvbi53b3JrZXIudjEuUmVuZXdlZExlYXNlIjkKFFdhdGNoT3duZWRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIRCglhZnRlcl9zZXEYAiABKAUiTgoVV2F0Y2hPd25lZFJ1blJlc3BvbnNlEjUKBG5ld3MYASABKAsyJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXNwb25zZTK9AgoMT3duZXJTZXJ2aWNlElsKB0V4ZWN1dGUSJC5hbnRpcGhvbi5pbnRlcm5hbC52MS5FeGVjdXRlUmVxdWVzdBolLmFudGlwaG9uLmludGVybmFsLnYxLkV4ZWN1dGVSZXNwb25zZSIDkAICEmQKCkhlYXJXb3JrZXISJy5hbnRpcGhvbi5pbnRlcm5hbC52MS5IZWFyV29ya2VyUmVxdWVzdBooLmFudGlwaG9uLmludGVybmFsLnYxLkhlYXJXb3JrZXJSZXNwb25zZSIDkAICEmoKDVdhdGNoT3duZWRSdW4SKi5hbnRpcGhvbi5pbnRlcm5hbC52MS5XYXRjaE93bmVkUnVuUmVxdWVzdBorLmFudGlwaG9uLmludGVybmFsLnYxLldhdGNoT3duZWRSdW5SZXNwb25zZTABYgZwcm90bzM", [file_antiphon_internal_v1_task_state_service, file_antiphon_scheduler_v1_scheduler_service, file_antiphon_worker_v1_assignment, file_antiphon_worker_v1_worker_service]);
+  fileDesc("CihhbnRpcGhvbi9pbnRlcm5hbC92MS9vd25lcl9zZXJ2aWNlLnByb3RvEhRhbnRpcGhvbi5pbnRlcm5hbC52MSLsBAoORXhlY3V0ZVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWNsaWVudF9pZBgCIAEoCRINCgVhZG1pbhgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJEhAKCGlzX2ZyZXNoGAkgASgIEj8KC3N1Ym1pdF90YXNrGAUgASgLMiguYW50aXBob24uc2NoZWR1bGVyLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0SAASOwoJc3RhcnRfcnVuGAYgASgLMiYuYW50aXBob24uc2NoZWR1bGVyLnYxLlN0YXJ0UnVuUmVxdWVzdEgAEj0KCmNhbmNlbF9ydW4YByABKAsyJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVxdWVzdEgAEkIKDWFuc3dlcl9wcm9tcHQYCCABKAsyKS5hbnRpcGhvbi5pbnRlcm5hbC52MS5BbnN3ZXJQcm9tcHRSZXF1ZXN0SAASOwoJcGF1c2VfcnVuGAogASgLMiYuYW50aXBob24uc2NoZWR1bGVyLnYxLlBhdXNlUnVuUmVxdWVzdEgAEj0KCnJlc3VtZV9ydW4YCyABKAsyJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUmVzdW1lUnVuUmVxdWVzdEgAEjsKCXJlcnVuX3J1bhgMIAEoCzImLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXJ1blJ1blJlcXVlc3RIABI9CgpzaWduYWxfcnVuGA0gASgLMicuYW50aXBob24uc2NoZWR1bGVyLnYxLlNpZ25hbFJ1blJlcXVlc3RIAEIJCgdjb21tYW5kIhEKD0V4ZWN1dGVSZXNwb25zZSJuChFIZWFyV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSMQoIYXR0ZW1wdHMYAyADKAsyHy5hbnRpcGhvbi53b3JrZXIudjEuSGVsZEF0dGVtcHQidgoSSGVhcldvcmtlclJlc3BvbnNlEi0KCGNvbnRyb2xzGAEgAygLMhsuYW50aXBob24ud29ya2VyLnYxLkNvbnRyb2wSMQoHcmVuZXdlZBgCIAMoCzIgLmFudGlwaG9uLndvcmtlci52MS5SZW5ld2VkTGVhc2UiOQoUV2F0Y2hPd25lZFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWFmdGVyX3NlcRgCIAEoBSJOChVXYXRjaE93bmVkUnVuUmVzcG9uc2USNQoEbmV3cxgBIAEoCzInLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaFJ1blJlc3BvbnNlMr0CCgxPd25lclNlcnZpY2USWwoHRXhlY3V0ZRIkLmFudGlwaG9uLmludGVybmFsLnYxLkV4ZWN1dGVSZXF1ZXN0GiUuYW50aXBob24uaW50ZXJuYWwudjEuRXhlY3V0ZVJlc3BvbnNlIgOQAgISZAoKSGVhcldvcmtlchInLmFudGlwaG9uLmludGVybmFsLnYxLkhlYXJXb3JrZXJSZXF1ZXN0GiguYW50aXBob24uaW50ZXJuYWwudjEuSGVhcldvcmtlclJlc3BvbnNlIgOQAgISagoNV2F0Y2hPd25lZFJ1bhIqLmFudGlwaG9uLmludGVybmFsLnYxLldhdGNoT3duZWRSdW5SZXF1ZXN0GisuYW50aXBob24uaW50ZXJuYWwudjEuV2F0Y2hPd25lZFJ1blJlc3BvbnNlMAFiBnByb3RvMw", [file_antiphon_internal_v1_task_state_service, file_antiphon_scheduler_v1_scheduler_service, file_antiphon_worker_v1_assignment, file_antiphon_worker_v1_worker_service]);
 
 /**
  * A command to a run.
@@ -98,6 +98,38 @@ export type ExecuteRequest = Message<"antiphon.internal.v1.ExecuteRequest"> & {
      */
     value: AnswerPromptRequest;
     case: "answerPrompt";
+  } | {
+    /**
+     * Keep further tasks from starting.
+     *
+     * @generated from field: antiphon.scheduler.v1.PauseRunRequest pause_run = 10;
+     */
+    value: PauseRunRequest;
+    case: "pauseRun";
+  } | {
+    /**
+     * Let it go on.
+     *
+     * @generated from field: antiphon.scheduler.v1.ResumeRunRequest resume_run = 11;
+     */
+    value: ResumeRunRequest;
+    case: "resumeRun";
+  } | {
+    /**
+     * Repeat another run as this one.
+     *
+     * @generated from field: antiphon.scheduler.v1.RerunRunRequest rerun_run = 12;
+     */
+    value: RerunRunRequest;
+    case: "rerunRun";
+  } | {
+    /**
+     * Send it a signal.
+     *
+     * @generated from field: antiphon.scheduler.v1.SignalRunRequest signal_run = 13;
+     */
+    value: SignalRunRequest;
+    case: "signalRun";
   } | { case: undefined; value?: undefined };
 };
 

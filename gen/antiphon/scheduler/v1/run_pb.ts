@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Failure, Task } from "./task_pb.ts";
+import type { Failure, Task, TaskState, Wait } from "./task_pb.ts";
 import { file_antiphon_scheduler_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file antiphon/scheduler/v1/run.proto.
  */
 export const file_antiphon_scheduler_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("Ch9hbnRpcGhvbi9zY2hlZHVsZXIvdjEvcnVuLnByb3RvEhVhbnRpcGhvbi5zY2hlZHVsZXIudjEivQIKA1J1bhIOCgZydW5faWQYASABKAkSEwoLd29ya2Zsb3dfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgVzdGF0ZRgEIAEoDjIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW5TdGF0ZRIvCgdmYWlsdXJlGAUgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmUSGAoQY2FuY2VsX3JlcXVlc3RlZBgGIAEoCBIqCgV0YXNrcxgHIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKAAQoIUnVuRXZlbnQSCwoDc2VxGAEgASgFEgwKBHR5cGUYAiABKAkSDwoHbm9kZV9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEiYKAmF0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkZXRhaWxzGAYgASgMKrEBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUEVORElORxABEhUKEVJVTl9TVEFURV9SVU5OSU5HEAISFAoQUlVOX1NUQVRFX1BBVVNFRBADEhcKE1JVTl9TVEFURV9DT01QTEVURUQQBBIUChBSVU5fU1RBVEVfRkFJTEVEEAUSFwoTUlVOX1NUQVRFX0NBTkNFTExFRBAGYgZwcm90bzM", [file_antiphon_scheduler_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("Ch9hbnRpcGhvbi9zY2hlZHVsZXIvdjEvcnVuLnByb3RvEhVhbnRpcGhvbi5zY2hlZHVsZXIudjEiyQQKA1J1bhIOCgZydW5faWQYASABKAkSEwoLd29ya2Zsb3dfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgVzdGF0ZRgEIAEoDjIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW5TdGF0ZRIvCgdmYWlsdXJlGAUgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmUSGAoQY2FuY2VsX3JlcXVlc3RlZBgGIAEoCBIqCgV0YXNrcxgHIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChB3b3JrZmxvd192ZXJzaW9uGAogASgJEjYKBmxhYmVscxgLIAMoCzImLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4uTGFiZWxzRW50cnkSEAoIcHJpb3JpdHkYDCABKAUSFQoNcGFyZW50X3J1bl9pZBgNIAEoCRITCgtzY2hlZHVsZV9pZBgOIAEoCRIQCghyZXJ1bl9vZhgPIAEoCRIqCgV3YWl0cxgQIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYWl0Eg0KBWlucHV0GBEgASgMGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEitwEKCFJ1bkV2ZW50EgsKA3NlcRgBIAEoBRIMCgR0eXBlGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRImCgJhdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZGV0YWlscxgGIAEoDBI1CgdjaGFuZ2VzGAcgAygLMiQuYW50aXBob24uc2NoZWR1bGVyLnYxLkRlcml2ZWRDaGFuZ2UizAEKDURlcml2ZWRDaGFuZ2USDwoHdGFza19pZBgBIAEoCRI0Cgp0YXNrX3N0YXRlGAIgASgOMiAuYW50aXBob24uc2NoZWR1bGVyLnYxLlRhc2tTdGF0ZRIPCgdhdHRlbXB0GAMgASgFEjIKCXJ1bl9zdGF0ZRgEIAEoDjIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW5TdGF0ZRIvCgdmYWlsdXJlGAUgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmUqsQEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9QRU5ESU5HEAESFQoRUlVOX1NUQVRFX1JVTk5JTkcQAhIUChBSVU5fU1RBVEVfUEFVU0VEEAMSFwoTUlVOX1NUQVRFX0NPTVBMRVRFRBAEEhQKEFJVTl9TVEFURV9GQUlMRUQQBRIXChNSVU5fU1RBVEVfQ0FOQ0VMTEVEEAZiBnByb3RvMw", [file_antiphon_scheduler_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One execution of a workflow, or of a single submitted task.
@@ -85,6 +85,64 @@ export type Run = Message<"antiphon.scheduler.v1.Run"> & {
    * @generated from field: google.protobuf.Timestamp ended_at = 9;
    */
   endedAt?: Timestamp | undefined;
+
+  /**
+   * The version of the workflow that it executes, which is its whole life the
+   * same; empty for a stand-alone task and in lists.
+   *
+   * @generated from field: string workflow_version = 10;
+   */
+  workflowVersion: string;
+
+  /**
+   * As given at its start.
+   *
+   * @generated from field: map<string, string> labels = 11;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * As given at its start; from -100 to 100.
+   *
+   * @generated from field: int32 priority = 12;
+   */
+  priority: number;
+
+  /**
+   * The run whose `workflow` node started it; empty when it is none's.
+   *
+   * @generated from field: string parent_run_id = 13;
+   */
+  parentRunId: string;
+
+  /**
+   * The schedule that started it; empty when none did.
+   *
+   * @generated from field: string schedule_id = 14;
+   */
+  scheduleId: string;
+
+  /**
+   * The run that it repeats; empty when it is no repetition.
+   *
+   * @generated from field: string rerun_of = 15;
+   */
+  rerunOf: string;
+
+  /**
+   * What it waits for, first what waits longest, at most 20; empty while
+   * something is being carried out for every task that can be, and in lists.
+   *
+   * @generated from field: repeated antiphon.scheduler.v1.Wait waits = 16;
+   */
+  waits: Wait[];
+
+  /**
+   * What its templates find as `input`, as UTF-8 JSON; empty in lists.
+   *
+   * @generated from field: bytes input = 17;
+   */
+  input: Uint8Array;
 };
 
 /**
@@ -95,8 +153,9 @@ export const RunSchema: GenMessage<Run> = /*@__PURE__*/
   messageDesc(file_antiphon_scheduler_v1_run, 0);
 
 /**
- * One fact of a run's history. What follows from the facts (a task became
- * ready, the run completed) is not stored and not listed.
+ * One fact of a run's history, with what followed from it where that is asked
+ * for: facts are stored, what follows (a task became ready, the run completed)
+ * is derived anew each time.
  *
  * @generated from message antiphon.scheduler.v1.RunEvent
  */
@@ -110,8 +169,9 @@ export type RunEvent = Message<"antiphon.scheduler.v1.RunEvent"> & {
 
   /**
    * What happened: `run_started`, `task_leased`, `task_started`, `task_ended`,
-   * `prompt_opened`, `prompt_answered`, `lease_lapsed`, `cancel_requested`,
-   * `run_refused`. More kinds may come.
+   * `prompt_opened`, `prompt_answered`, `lease_lapsed`, `timer_fired`,
+   * `signal_received`, `child_started`, `child_ended`, `pause_requested`,
+   * `resume_requested`, `cancel_requested`, `run_refused`. More kinds may come.
    *
    * @generated from field: string type = 2;
    */
@@ -144,6 +204,13 @@ export type RunEvent = Message<"antiphon.scheduler.v1.RunEvent"> & {
    * @generated from field: bytes details = 6;
    */
   details: Uint8Array;
+
+  /**
+   * What followed from it, in order; empty unless asked for.
+   *
+   * @generated from field: repeated antiphon.scheduler.v1.DerivedChange changes = 7;
+   */
+  changes: DerivedChange[];
 };
 
 /**
@@ -152,6 +219,55 @@ export type RunEvent = Message<"antiphon.scheduler.v1.RunEvent"> & {
  */
 export const RunEventSchema: GenMessage<RunEvent> = /*@__PURE__*/
   messageDesc(file_antiphon_scheduler_v1_run, 1);
+
+/**
+ * A change that follows from a fact.
+ *
+ * @generated from message antiphon.scheduler.v1.DerivedChange
+ */
+export type DerivedChange = Message<"antiphon.scheduler.v1.DerivedChange"> & {
+  /**
+   * The task that changed; empty when it is the run itself.
+   *
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * The task's state after it; unset when it is the run itself.
+   *
+   * @generated from field: antiphon.scheduler.v1.TaskState task_state = 2;
+   */
+  taskState: TaskState;
+
+  /**
+   * The task's latest attempt.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * The run's state after it; unset when it is a task.
+   *
+   * @generated from field: antiphon.scheduler.v1.RunState run_state = 4;
+   */
+  runState: RunState;
+
+  /**
+   * Why a task failed or was skipped, or the run failed.
+   *
+   * @generated from field: antiphon.scheduler.v1.Failure failure = 5;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DerivedChange.
+ * Use `create(DerivedChangeSchema)` to create a new message.
+ */
+export const DerivedChangeSchema: GenMessage<DerivedChange> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_run, 2);
 
 /**
  * Where a run stands. COMPLETED, FAILED and CANCELLED are final.
@@ -167,7 +283,7 @@ export const RunState = {
   UNSPECIFIED: 0,
 
   /**
-   * Stored, and held until it is resumed.
+   * Held since its start, until it is resumed.
    *
    * @generated from enum value: RUN_STATE_PENDING = 1;
    */
@@ -181,21 +297,21 @@ export const RunState = {
   RUNNING: 2,
 
   /**
-   * No further task starts until it is resumed.
+   * No further task starts until it is resumed; what a worker holds goes on.
    *
    * @generated from enum value: RUN_STATE_PAUSED = 3;
    */
   PAUSED: 3,
 
   /**
-   * Every task completed.
+   * Ended, and no failure of a task counts for the run.
    *
    * @generated from enum value: RUN_STATE_COMPLETED = 4;
    */
   COMPLETED: 4,
 
   /**
-   * A task failed; those that depended on it were skipped.
+   * A task failed whose failure counts for the run.
    *
    * @generated from enum value: RUN_STATE_FAILED = 5;
    */

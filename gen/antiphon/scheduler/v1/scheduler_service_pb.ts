@@ -6,17 +6,21 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Run, RunEvent, RunState } from "./run_pb.ts";
 import { file_antiphon_scheduler_v1_run } from "./run_pb.ts";
+import type { Schedule } from "./schedule_pb.ts";
+import { file_antiphon_scheduler_v1_schedule } from "./schedule_pb.ts";
 import type { Failure, Program, Task } from "./task_pb.ts";
 import { file_antiphon_scheduler_v1_task } from "./task_pb.ts";
-import type { Dag, Fault, Workflow } from "./workflow_pb.ts";
+import type { Dag, Fault, InlineWorkflow, Workflow } from "./workflow_pb.ts";
 import { file_antiphon_scheduler_v1_workflow } from "./workflow_pb.ts";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file antiphon/scheduler/v1/scheduler_service.proto.
  */
 export const file_antiphon_scheduler_v1_scheduler_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1hbnRpcGhvbi9zY2hlZHVsZXIvdjEvc2NoZWR1bGVyX3NlcnZpY2UucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSJnChFTdWJtaXRUYXNrUmVxdWVzdBIvCgdwcm9ncmFtGAEgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0SDQoFaW5wdXQYAiABKAwSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChJTdWJtaXRUYXNrUmVzcG9uc2USKQoEdGFzaxgBIAEoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrIiEKDkdldFRhc2tSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiPAoPR2V0VGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayJJChBMaXN0VGFza3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCSJYChFMaXN0VGFza3NSZXNwb25zZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI4ChFDYW5jZWxUYXNrUmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiPwoSQ2FuY2VsVGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayIpChZEb3dubG9hZFJlc3VsdHNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiKAoXRG93bmxvYWRSZXN1bHRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwiYgoVQ3JlYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxISCgpyZXF1ZXN0X2lkGAMgASgJIksKFkNyZWF0ZVdvcmtmbG93UmVzcG9uc2USMQoId29ya2Zsb3cYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV29ya2Zsb3ciUAoXVmFsaWRhdGVXb3JrZmxvd1JlcXVlc3QSDAoEbmFtZRgBIAEoCRInCgNkYWcYAiABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRGFnIkgKGFZhbGlkYXRlV29ya2Zsb3dSZXNwb25zZRIsCgZmYXVsdHMYASADKAsyHC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmF1bHQiSQoPU3RhcnRSdW5SZXF1ZXN0EhMKC3dvcmtmbG93X2lkGAEgASgJEg0KBWlucHV0GAIgASgMEhIKCnJlcXVlc3RfaWQYAyABKAkiOwoQU3RhcnRSdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjkKDkdldFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iaQoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEi8KBnN0YXRlcxgDIAMoDjIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW5TdGF0ZSJVChBMaXN0UnVuc1Jlc3BvbnNlEigKBHJ1bnMYASADKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJCCg9XYXRjaFJ1blJlcXVlc3QSLwoEcnVucxgBIAMoCzIhLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaGVkUnVuIi8KCldhdGNoZWRSdW4SDgoGcnVuX2lkGAEgASgJEhEKCWFmdGVyX3NlcRgCIAEoBSKcAwoQV2F0Y2hSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSCwoDc2VxGAIgASgFEi4KCHNuYXBzaG90GAMgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1bkgAEkMKBmNoYW5nZRgEIAEoCzIxLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaFJ1blJlc3BvbnNlLlJ1bkNoYW5nZUgAEkYKCWhlYXJ0YmVhdBgFIAEoCzIxLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaFJ1blJlc3BvbnNlLkhlYXJ0YmVhdEgAGpgBCglSdW5DaGFuZ2USKgoFdGFza3MYASADKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzaxIuCgVzdGF0ZRgCIAEoDjIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW5TdGF0ZRIvCgdmYWlsdXJlGAMgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmUaCwoJSGVhcnRiZWF0QgYKBG5ld3MiTQoUTGlzdFJ1bkV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGcnVuX2lkGAMgASgJImEKFUxpc3RSdW5FdmVudHNSZXNwb25zZRIvCgZldmVudHMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFEdldFJ1blJlc3VsdHNSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSLDAQoVR2V0UnVuUmVzdWx0c1Jlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEkoKB3Jlc3VsdHMYAiADKAsyOS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlLlJlc3VsdHNFbnRyeRouCgxSZXN1bHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI2ChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEUNhbmNlbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4yzgsKEFNjaGVkdWxlclNlcnZpY2USZgoKU3VibWl0VGFzaxIoLmFudGlwaG9uLnNjaGVkdWxlci52MS5TdWJtaXRUYXNrUmVxdWVzdBopLmFudGlwaG9uLnNjaGVkdWxlci52MS5TdWJtaXRUYXNrUmVzcG9uc2UiA5ACAhJdCgdHZXRUYXNrEiUuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFRhc2tSZXF1ZXN0GiYuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFRhc2tSZXNwb25zZSIDkAIBEmMKCUxpc3RUYXNrcxInLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0VGFza3NSZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RUYXNrc1Jlc3BvbnNlIgOQAgESZgoKQ2FuY2VsVGFzaxIoLmFudGlwaG9uLnNjaGVkdWxlci52MS5DYW5jZWxUYXNrUmVxdWVzdBopLmFudGlwaG9uLnNjaGVkdWxlci52MS5DYW5jZWxUYXNrUmVzcG9uc2UiA5ACAhJyCg9Eb3dubG9hZFJlc3VsdHMSLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRG93bmxvYWRSZXN1bHRzUmVxdWVzdBouLmFudGlwaG9uLnNjaGVkdWxlci52MS5Eb3dubG9hZFJlc3VsdHNSZXNwb25zZTABEnIKDkNyZWF0ZVdvcmtmbG93EiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkNyZWF0ZVdvcmtmbG93UmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5DcmVhdGVXb3JrZmxvd1Jlc3BvbnNlIgOQAgISeAoQVmFsaWRhdGVXb3JrZmxvdxIuLmFudGlwaG9uLnNjaGVkdWxlci52MS5WYWxpZGF0ZVdvcmtmbG93UmVxdWVzdBovLmFudGlwaG9uLnNjaGVkdWxlci52MS5WYWxpZGF0ZVdvcmtmbG93UmVzcG9uc2UiA5ACARJgCghTdGFydFJ1bhImLmFudGlwaG9uLnNjaGVkdWxlci52MS5TdGFydFJ1blJlcXVlc3QaJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXNwb25zZSIDkAICEloKBkdldFJ1bhIkLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRSdW5SZXF1ZXN0GiUuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFJ1blJlc3BvbnNlIgOQAgESYAoITGlzdFJ1bnMSJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFJ1bnNSZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVzcG9uc2UiA5ACARJdCghXYXRjaFJ1bhImLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaFJ1blJlcXVlc3QaJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXNwb25zZTABEm8KDUxpc3RSdW5FdmVudHMSKy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFJ1bkV2ZW50c1JlcXVlc3QaLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFJ1bkV2ZW50c1Jlc3BvbnNlIgOQAgESbwoNR2V0UnVuUmVzdWx0cxIrLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRSdW5SZXN1bHRzUmVxdWVzdBosLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRSdW5SZXN1bHRzUmVzcG9uc2UiA5ACARJjCglDYW5jZWxSdW4SJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5DYW5jZWxSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_antiphon_scheduler_v1_run, file_antiphon_scheduler_v1_task, file_antiphon_scheduler_v1_workflow]);
+  fileDesc("Ci1hbnRpcGhvbi9zY2hlZHVsZXIvdjEvc2NoZWR1bGVyX3NlcnZpY2UucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSJnChFTdWJtaXRUYXNrUmVxdWVzdBIvCgdwcm9ncmFtGAEgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0SDQoFaW5wdXQYAiABKAwSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChJTdWJtaXRUYXNrUmVzcG9uc2USKQoEdGFzaxgBIAEoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrIiEKDkdldFRhc2tSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiPAoPR2V0VGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayJJChBMaXN0VGFza3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCSJYChFMaXN0VGFza3NSZXNwb25zZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI4ChFDYW5jZWxUYXNrUmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiPwoSQ2FuY2VsVGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayIpChZEb3dubG9hZFJlc3VsdHNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiKAoXRG93bmxvYWRSZXN1bHRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwieAoVQ3JlYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxISCgpyZXF1ZXN0X2lkGAMgASgJEhQKDGlucHV0X3NjaGVtYRgEIAEoDCJLChZDcmVhdGVXb3JrZmxvd1Jlc3BvbnNlEjEKCHdvcmtmbG93GAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLldvcmtmbG93ImYKF1ZhbGlkYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxIUCgxpbnB1dF9zY2hlbWEYAyABKAwiSAoYVmFsaWRhdGVXb3JrZmxvd1Jlc3BvbnNlEiwKBmZhdWx0cxgBIAMoCzIcLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYXVsdCIpChJHZXRXb3JrZmxvd1JlcXVlc3QSEwoLd29ya2Zsb3dfaWQYASABKAkiSAoTR2V0V29ya2Zsb3dSZXNwb25zZRIxCgh3b3JrZmxvdxgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5Xb3JrZmxvdyJLChRMaXN0V29ya2Zsb3dzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRuYW1lGAMgASgJImQKFUxpc3RXb3JrZmxvd3NSZXNwb25zZRIyCgl3b3JrZmxvd3MYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV29ya2Zsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkAKFURlbGV0ZVdvcmtmbG93UmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIhgKFkRlbGV0ZVdvcmtmbG93UmVzcG9uc2UirAIKD1N0YXJ0UnVuUmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRINCgVpbnB1dBgCIAEoDBISCgpyZXF1ZXN0X2lkGAMgASgJEhUKDXdvcmtmbG93X25hbWUYBCABKAkSNwoId29ya2Zsb3cYBSABKAsyJS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuSW5saW5lV29ya2Zsb3cSDAoEaG9sZBgGIAEoCBIQCghwcmlvcml0eRgHIAEoBRJCCgZsYWJlbHMYCCADKAsyMi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOwoQU3RhcnRSdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjkKDkdldFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iugMKD0xpc3RSdW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIvCgZzdGF0ZXMYAyADKA4yHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuU3RhdGUSEwoLd29ya2Zsb3dfaWQYBCABKAkSDAoEbmFtZRgFIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAggAygLMjIuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdC5MYWJlbHNFbnRyeRIMCgR0ZXh0GAkgASgJEhUKDXBhcmVudF9ydW5faWQYCiABKAkSEwoLc2NoZWR1bGVfaWQYCyABKAkSGAoQaW5jbHVkZV9jaGlsZHJlbhgMIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlUKEExpc3RSdW5zUmVzcG9uc2USKAoEcnVucxgBIAMoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkIKD1dhdGNoUnVuUmVxdWVzdBIvCgRydW5zGAEgAygLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoZWRSdW4iLwoKV2F0Y2hlZFJ1bhIOCgZydW5faWQYASABKAkSEQoJYWZ0ZXJfc2VxGAIgASgFIpwDChBXYXRjaFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRILCgNzZXEYAiABKAUSLgoIc25hcHNob3QYAyABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuSAASQwoGY2hhbmdlGAQgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuUnVuQ2hhbmdlSAASRgoJaGVhcnRiZWF0GAUgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuSGVhcnRiZWF0SAAamAEKCVJ1bkNoYW5nZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEi4KBXN0YXRlGAIgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEi8KB2ZhaWx1cmUYAyABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRoLCglIZWFydGJlYXRCBgoEbmV3cyJjChRMaXN0UnVuRXZlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZydW5faWQYAyABKAkSFAoMd2l0aF9jaGFuZ2VzGAQgASgIImEKFUxpc3RSdW5FdmVudHNSZXNwb25zZRIvCgZldmVudHMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFEdldFJ1blJlc3VsdHNSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSLDAQoVR2V0UnVuUmVzdWx0c1Jlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEkoKB3Jlc3VsdHMYAiADKAsyOS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlLlJlc3VsdHNFbnRyeRouCgxSZXN1bHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI2ChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEUNhbmNlbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iNQoPUGF1c2VSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjsKEFBhdXNlUnVuUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biI2ChBSZXN1bWVSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEVJlc3VtZVJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iWAoPUmVydW5SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhMKC2Zyb21fZmFpbGVkGAMgASgIEgwKBGhvbGQYBCABKAgiOwoQUmVydW5SdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIlUKEFNpZ25hbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIPCgdwYXlsb2FkGAQgASgMIjwKEVNpZ25hbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iNgoQRGVsZXRlUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSITChFEZWxldGVSdW5SZXNwb25zZSJeChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSEgoKcmVxdWVzdF9pZBgCIAEoCSJLChZDcmVhdGVTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIikKEkdldFNjaGVkdWxlUmVxdWVzdBITCgtzY2hlZHVsZV9pZBgBIAEoCSJIChNHZXRTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIj0KFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImQKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIyCglzY2hlZHVsZXMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhIKCnJlcXVlc3RfaWQYAyABKAkiSwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIxCghzY2hlZHVsZRgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5TY2hlZHVsZSJBChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EhMKC3NjaGVkdWxlX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiQgoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biJAChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSEwoLc2NoZWR1bGVfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlMsAXChBTY2hlZHVsZXJTZXJ2aWNlEmYKClN1Ym1pdFRhc2sSKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3VibWl0VGFza1JlcXVlc3QaKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3VibWl0VGFza1Jlc3BvbnNlIgOQAgISXQoHR2V0VGFzaxIlLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRUYXNrUmVxdWVzdBomLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRUYXNrUmVzcG9uc2UiA5ACARJjCglMaXN0VGFza3MSJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFRhc2tzUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0VGFza3NSZXNwb25zZSIDkAIBEmYKCkNhbmNlbFRhc2sSKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1JlcXVlc3QaKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1Jlc3BvbnNlIgOQAgIScgoPRG93bmxvYWRSZXN1bHRzEi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkRvd25sb2FkUmVzdWx0c1JlcXVlc3QaLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRG93bmxvYWRSZXN1bHRzUmVzcG9uc2UwARJyCg5DcmVhdGVXb3JrZmxvdxIsLmFudGlwaG9uLnNjaGVkdWxlci52MS5DcmVhdGVXb3JrZmxvd1JlcXVlc3QaLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ3JlYXRlV29ya2Zsb3dSZXNwb25zZSIDkAICEngKEFZhbGlkYXRlV29ya2Zsb3cSLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVmFsaWRhdGVXb3JrZmxvd1JlcXVlc3QaLy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVmFsaWRhdGVXb3JrZmxvd1Jlc3BvbnNlIgOQAgESaQoLR2V0V29ya2Zsb3cSKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0V29ya2Zsb3dSZXF1ZXN0GiouYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFdvcmtmbG93UmVzcG9uc2UiA5ACARJvCg1MaXN0V29ya2Zsb3dzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RXb3JrZmxvd3NSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RXb3JrZmxvd3NSZXNwb25zZSIDkAIBEnIKDkRlbGV0ZVdvcmtmbG93EiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVdvcmtmbG93UmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVXb3JrZmxvd1Jlc3BvbnNlIgOQAgISYAoIU3RhcnRSdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLlN0YXJ0UnVuUmVzcG9uc2UiA5ACAhJaCgZHZXRSdW4SJC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVxdWVzdBolLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRSdW5SZXNwb25zZSIDkAIBEmAKCExpc3RSdW5zEiYuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdBonLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0UnVuc1Jlc3BvbnNlIgOQAgESXQoIV2F0Y2hSdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UwARJvCg1MaXN0UnVuRXZlbnRzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5FdmVudHNSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5FdmVudHNSZXNwb25zZSIDkAIBEm8KDUdldFJ1blJlc3VsdHMSKy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1JlcXVlc3QaLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlIgOQAgESYwoJQ2FuY2VsUnVuEicuYW50aXBob24uc2NoZWR1bGVyLnYxLkNhbmNlbFJ1blJlcXVlc3QaKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVzcG9uc2UiA5ACAhJgCghQYXVzZVJ1bhImLmFudGlwaG9uLnNjaGVkdWxlci52MS5QYXVzZVJ1blJlcXVlc3QaJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUGF1c2VSdW5SZXNwb25zZSIDkAICEmMKCVJlc3VtZVJ1bhInLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXN1bWVSdW5SZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLlJlc3VtZVJ1blJlc3BvbnNlIgOQAgISYAoIUmVydW5SdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUmVydW5SdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLlJlcnVuUnVuUmVzcG9uc2UiA5ACAhJjCglTaWduYWxSdW4SJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2lnbmFsUnVuUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5TaWduYWxSdW5SZXNwb25zZSIDkAICEmMKCURlbGV0ZVJ1bhInLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVSdW5SZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVJ1blJlc3BvbnNlIgOQAgIScgoOQ3JlYXRlU2NoZWR1bGUSLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2UiA5ACAhJpCgtHZXRTY2hlZHVsZRIpLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRTY2hlZHVsZVJlcXVlc3QaKi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0U2NoZWR1bGVSZXNwb25zZSIDkAIBEm8KDUxpc3RTY2hlZHVsZXMSKy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlIgOQAgEScgoOVXBkYXRlU2NoZWR1bGUSLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gi0uYW50aXBob24uc2NoZWR1bGVyLnYxLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2UiA5ACAhJ1Cg9UcmlnZ2VyU2NoZWR1bGUSLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBouLmFudGlwaG9uLnNjaGVkdWxlci52MS5UcmlnZ2VyU2NoZWR1bGVSZXNwb25zZSIDkAICEnIKDkRlbGV0ZVNjaGVkdWxlEiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_antiphon_scheduler_v1_run, file_antiphon_scheduler_v1_schedule, file_antiphon_scheduler_v1_task, file_antiphon_scheduler_v1_workflow, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a program to be run.
@@ -297,6 +301,15 @@ export type CreateWorkflowRequest = Message<"antiphon.scheduler.v1.CreateWorkflo
    * @generated from field: string request_id = 3;
    */
   requestId: string;
+
+  /**
+   * A JSON Schema (2020-12, or draft-07 where `$schema` says so) that the input of
+   * each run has to fulfil, as UTF-8 JSON; at most 64 KiB, `$ref` only within it.
+   * Empty: any input will do.
+   *
+   * @generated from field: bytes input_schema = 4;
+   */
+  inputSchema: Uint8Array;
 };
 
 /**
@@ -346,6 +359,13 @@ export type ValidateWorkflowRequest = Message<"antiphon.scheduler.v1.ValidateWor
    * @generated from field: antiphon.scheduler.v1.Dag dag = 2;
    */
   dag?: Dag | undefined;
+
+  /**
+   * As in CreateWorkflowRequest.
+   *
+   * @generated from field: bytes input_schema = 3;
+   */
+  inputSchema: Uint8Array;
 };
 
 /**
@@ -377,13 +397,162 @@ export const ValidateWorkflowResponseSchema: GenMessage<ValidateWorkflowResponse
   messageDesc(file_antiphon_scheduler_v1_scheduler_service, 13);
 
 /**
- * Asks for a workflow to be executed.
+ * Asks for one definition.
+ *
+ * @generated from message antiphon.scheduler.v1.GetWorkflowRequest
+ */
+export type GetWorkflowRequest = Message<"antiphon.scheduler.v1.GetWorkflowRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string workflow_id = 1;
+   */
+  workflowId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetWorkflowRequest.
+ * Use `create(GetWorkflowRequestSchema)` to create a new message.
+ */
+export const GetWorkflowRequestSchema: GenMessage<GetWorkflowRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 14);
+
+/**
+ * One definition.
+ *
+ * @generated from message antiphon.scheduler.v1.GetWorkflowResponse
+ */
+export type GetWorkflowResponse = Message<"antiphon.scheduler.v1.GetWorkflowResponse"> & {
+  /**
+   * The workflow.
+   *
+   * @generated from field: antiphon.scheduler.v1.Workflow workflow = 1;
+   */
+  workflow?: Workflow | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetWorkflowResponse.
+ * Use `create(GetWorkflowResponseSchema)` to create a new message.
+ */
+export const GetWorkflowResponseSchema: GenMessage<GetWorkflowResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 15);
+
+/**
+ * Asks for a page of definitions.
+ *
+ * @generated from message antiphon.scheduler.v1.ListWorkflowsRequest
+ */
+export type ListWorkflowsRequest = Message<"antiphon.scheduler.v1.ListWorkflowsRequest"> & {
+  /**
+   * How many at most; from 1 to 1,000, larger is taken as 1,000, 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only those of exactly this name; empty means all.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ListWorkflowsRequest.
+ * Use `create(ListWorkflowsRequestSchema)` to create a new message.
+ */
+export const ListWorkflowsRequestSchema: GenMessage<ListWorkflowsRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 16);
+
+/**
+ * A page of definitions.
+ *
+ * @generated from message antiphon.scheduler.v1.ListWorkflowsResponse
+ */
+export type ListWorkflowsResponse = Message<"antiphon.scheduler.v1.ListWorkflowsResponse"> & {
+  /**
+   * The workflows, without their nodes and schemas.
+   *
+   * @generated from field: repeated antiphon.scheduler.v1.Workflow workflows = 1;
+   */
+  workflows: Workflow[];
+
+  /**
+   * For the next page; empty when this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ListWorkflowsResponse.
+ * Use `create(ListWorkflowsResponseSchema)` to create a new message.
+ */
+export const ListWorkflowsResponseSchema: GenMessage<ListWorkflowsResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 17);
+
+/**
+ * Asks for the end of a definition.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteWorkflowRequest
+ */
+export type DeleteWorkflowRequest = Message<"antiphon.scheduler.v1.DeleteWorkflowRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string workflow_id = 1;
+   */
+  workflowId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteWorkflowRequest.
+ * Use `create(DeleteWorkflowRequestSchema)` to create a new message.
+ */
+export const DeleteWorkflowRequestSchema: GenMessage<DeleteWorkflowRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 18);
+
+/**
+ * The definition is deleted.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteWorkflowResponse
+ */
+export type DeleteWorkflowResponse = Message<"antiphon.scheduler.v1.DeleteWorkflowResponse"> & {
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteWorkflowResponse.
+ * Use `create(DeleteWorkflowResponseSchema)` to create a new message.
+ */
+export const DeleteWorkflowResponseSchema: GenMessage<DeleteWorkflowResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 19);
+
+/**
+ * Asks for a workflow to be executed. Exactly one of `workflow_id`,
+ * `workflow_name` and `workflow` is given.
  *
  * @generated from message antiphon.scheduler.v1.StartRunRequest
  */
 export type StartRunRequest = Message<"antiphon.scheduler.v1.StartRunRequest"> & {
   /**
-   * Which. Required.
+   * A stored one.
    *
    * @generated from field: string workflow_id = 1;
    */
@@ -403,6 +572,43 @@ export type StartRunRequest = Message<"antiphon.scheduler.v1.StartRunRequest"> &
    * @generated from field: string request_id = 3;
    */
   requestId: string;
+
+  /**
+   * The newest stored one of the caller's with this name.
+   *
+   * @generated from field: string workflow_name = 4;
+   */
+  workflowName: string;
+
+  /**
+   * One that is sent along, and stored as CreateWorkflow would.
+   *
+   * @generated from field: antiphon.scheduler.v1.InlineWorkflow workflow = 5;
+   */
+  workflow?: InlineWorkflow | undefined;
+
+  /**
+   * Whether the run is PENDING until it is resumed.
+   *
+   * @generated from field: bool hold = 6;
+   */
+  hold: boolean;
+
+  /**
+   * Which tasks of this client go first when they wait in one queue: higher does;
+   * from -100 to 100.
+   *
+   * @generated from field: int32 priority = 7;
+   */
+  priority: number;
+
+  /**
+   * To find the run by; at most 32, keys of the form
+   * `[A-Za-z0-9][A-Za-z0-9_./-]{0,62}`, values at most 200 characters.
+   *
+   * @generated from field: map<string, string> labels = 8;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -410,7 +616,7 @@ export type StartRunRequest = Message<"antiphon.scheduler.v1.StartRunRequest"> &
  * Use `create(StartRunRequestSchema)` to create a new message.
  */
 export const StartRunRequestSchema: GenMessage<StartRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 14);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 20);
 
 /**
  * The run as stored.
@@ -419,7 +625,7 @@ export const StartRunRequestSchema: GenMessage<StartRunRequest> = /*@__PURE__*/
  */
 export type StartRunResponse = Message<"antiphon.scheduler.v1.StartRunResponse"> & {
   /**
-   * The run, RUNNING.
+   * The run, RUNNING, or PENDING when it is held.
    *
    * @generated from field: antiphon.scheduler.v1.Run run = 1;
    */
@@ -431,7 +637,7 @@ export type StartRunResponse = Message<"antiphon.scheduler.v1.StartRunResponse">
  * Use `create(StartRunResponseSchema)` to create a new message.
  */
 export const StartRunResponseSchema: GenMessage<StartRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 15);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 21);
 
 /**
  * Asks for one run.
@@ -452,7 +658,7 @@ export type GetRunRequest = Message<"antiphon.scheduler.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 16);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22);
 
 /**
  * One run.
@@ -473,7 +679,7 @@ export type GetRunResponse = Message<"antiphon.scheduler.v1.GetRunResponse"> & {
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 17);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 23);
 
 /**
  * Asks for a page of runs.
@@ -501,6 +707,72 @@ export type ListRunsRequest = Message<"antiphon.scheduler.v1.ListRunsRequest"> &
    * @generated from field: repeated antiphon.scheduler.v1.RunState states = 3;
    */
   states: RunState[];
+
+  /**
+   * Only runs of this workflow; empty means all.
+   *
+   * @generated from field: string workflow_id = 4;
+   */
+  workflowId: string;
+
+  /**
+   * Only runs of workflows of this name, or of files of this name; empty means
+   * all.
+   *
+   * @generated from field: string name = 5;
+   */
+  name: string;
+
+  /**
+   * Only runs that were accepted at this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp created_after = 6;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * Only runs that were accepted before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 7;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Only runs that have all of these labels.
+   *
+   * @generated from field: map<string, string> labels = 8;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Only runs whose id begins with this, or whose name, label or failure
+   * contains it, whatever the case of letters; at most 200 characters.
+   *
+   * @generated from field: string text = 9;
+   */
+  text: string;
+
+  /**
+   * Only the runs that this run's `workflow` nodes started. Empty: only runs that
+   * no other run started.
+   *
+   * @generated from field: string parent_run_id = 10;
+   */
+  parentRunId: string;
+
+  /**
+   * Only runs that this schedule started; empty means all.
+   *
+   * @generated from field: string schedule_id = 11;
+   */
+  scheduleId: string;
+
+  /**
+   * Whether runs that other runs started are listed as well.
+   *
+   * @generated from field: bool include_children = 12;
+   */
+  includeChildren: boolean;
 };
 
 /**
@@ -508,7 +780,7 @@ export type ListRunsRequest = Message<"antiphon.scheduler.v1.ListRunsRequest"> &
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 18);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 24);
 
 /**
  * A page of runs.
@@ -536,7 +808,7 @@ export type ListRunsResponse = Message<"antiphon.scheduler.v1.ListRunsResponse">
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 19);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 25);
 
 /**
  * Asks for the changes of runs.
@@ -557,7 +829,7 @@ export type WatchRunRequest = Message<"antiphon.scheduler.v1.WatchRunRequest"> &
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 20);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 26);
 
 /**
  * One run to watch, and from where.
@@ -586,7 +858,7 @@ export type WatchedRun = Message<"antiphon.scheduler.v1.WatchedRun"> & {
  * Use `create(WatchedRunSchema)` to create a new message.
  */
 export const WatchedRunSchema: GenMessage<WatchedRun> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 21);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 27);
 
 /**
  * One change, or a sign of life.
@@ -646,7 +918,7 @@ export type WatchRunResponse = Message<"antiphon.scheduler.v1.WatchRunResponse">
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28);
 
 /**
  * What one fact changed.
@@ -681,7 +953,7 @@ export type WatchRunResponse_RunChange = Message<"antiphon.scheduler.v1.WatchRun
  * Use `create(WatchRunResponse_RunChangeSchema)` to create a new message.
  */
 export const WatchRunResponse_RunChangeSchema: GenMessage<WatchRunResponse_RunChange> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22, 0);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28, 0);
 
 /**
  * A sign of life.
@@ -696,7 +968,7 @@ export type WatchRunResponse_Heartbeat = Message<"antiphon.scheduler.v1.WatchRun
  * Use `create(WatchRunResponse_HeartbeatSchema)` to create a new message.
  */
 export const WatchRunResponse_HeartbeatSchema: GenMessage<WatchRunResponse_Heartbeat> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22, 1);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28, 1);
 
 /**
  * Asks for a page of history.
@@ -724,6 +996,13 @@ export type ListRunEventsRequest = Message<"antiphon.scheduler.v1.ListRunEventsR
    * @generated from field: string run_id = 3;
    */
   runId: string;
+
+  /**
+   * Whether each fact comes with what followed from it.
+   *
+   * @generated from field: bool with_changes = 4;
+   */
+  withChanges: boolean;
 };
 
 /**
@@ -731,7 +1010,7 @@ export type ListRunEventsRequest = Message<"antiphon.scheduler.v1.ListRunEventsR
  * Use `create(ListRunEventsRequestSchema)` to create a new message.
  */
 export const ListRunEventsRequestSchema: GenMessage<ListRunEventsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 23);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 29);
 
 /**
  * A page of history.
@@ -759,7 +1038,7 @@ export type ListRunEventsResponse = Message<"antiphon.scheduler.v1.ListRunEvents
  * Use `create(ListRunEventsResponseSchema)` to create a new message.
  */
 export const ListRunEventsResponseSchema: GenMessage<ListRunEventsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 24);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 30);
 
 /**
  * Asks for the outputs of a run.
@@ -780,7 +1059,7 @@ export type GetRunResultsRequest = Message<"antiphon.scheduler.v1.GetRunResultsR
  * Use `create(GetRunResultsRequestSchema)` to create a new message.
  */
 export const GetRunResultsRequestSchema: GenMessage<GetRunResultsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 25);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 31);
 
 /**
  * The outputs of a run.
@@ -808,7 +1087,7 @@ export type GetRunResultsResponse = Message<"antiphon.scheduler.v1.GetRunResults
  * Use `create(GetRunResultsResponseSchema)` to create a new message.
  */
 export const GetRunResultsResponseSchema: GenMessage<GetRunResultsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 26);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 32);
 
 /**
  * Asks for the end of a run.
@@ -836,7 +1115,7 @@ export type CancelRunRequest = Message<"antiphon.scheduler.v1.CancelRunRequest">
  * Use `create(CancelRunRequestSchema)` to create a new message.
  */
 export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 27);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 33);
 
 /**
  * The run with `cancel_requested`, unless it had ended.
@@ -857,7 +1136,573 @@ export type CancelRunResponse = Message<"antiphon.scheduler.v1.CancelRunResponse
  * Use `create(CancelRunResponseSchema)` to create a new message.
  */
 export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 34);
+
+/**
+ * Asks for a run to be paused.
+ *
+ * @generated from message antiphon.scheduler.v1.PauseRunRequest
+ */
+export type PauseRunRequest = Message<"antiphon.scheduler.v1.PauseRunRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.PauseRunRequest.
+ * Use `create(PauseRunRequestSchema)` to create a new message.
+ */
+export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 35);
+
+/**
+ * The run, unless it had ended.
+ *
+ * @generated from message antiphon.scheduler.v1.PauseRunResponse
+ */
+export type PauseRunResponse = Message<"antiphon.scheduler.v1.PauseRunResponse"> & {
+  /**
+   * The run as it stands.
+   *
+   * @generated from field: antiphon.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.PauseRunResponse.
+ * Use `create(PauseRunResponseSchema)` to create a new message.
+ */
+export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 36);
+
+/**
+ * Asks for a run to go on.
+ *
+ * @generated from message antiphon.scheduler.v1.ResumeRunRequest
+ */
+export type ResumeRunRequest = Message<"antiphon.scheduler.v1.ResumeRunRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ResumeRunRequest.
+ * Use `create(ResumeRunRequestSchema)` to create a new message.
+ */
+export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 37);
+
+/**
+ * The run, unless it had ended.
+ *
+ * @generated from message antiphon.scheduler.v1.ResumeRunResponse
+ */
+export type ResumeRunResponse = Message<"antiphon.scheduler.v1.ResumeRunResponse"> & {
+  /**
+   * The run as it stands.
+   *
+   * @generated from field: antiphon.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ResumeRunResponse.
+ * Use `create(ResumeRunResponseSchema)` to create a new message.
+ */
+export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 38);
+
+/**
+ * Asks for a run to be repeated.
+ *
+ * @generated from message antiphon.scheduler.v1.RerunRunRequest
+ */
+export type RerunRunRequest = Message<"antiphon.scheduler.v1.RerunRunRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Whether nodes that completed, and whose dependencies all did, keep their
+   * outputs and are not carried out again. The run must have ended.
+   *
+   * @generated from field: bool from_failed = 3;
+   */
+  fromFailed: boolean;
+
+  /**
+   * As in StartRunRequest.
+   *
+   * @generated from field: bool hold = 4;
+   */
+  hold: boolean;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.RerunRunRequest.
+ * Use `create(RerunRunRequestSchema)` to create a new message.
+ */
+export const RerunRunRequestSchema: GenMessage<RerunRunRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 39);
+
+/**
+ * The new run.
+ *
+ * @generated from message antiphon.scheduler.v1.RerunRunResponse
+ */
+export type RerunRunResponse = Message<"antiphon.scheduler.v1.RerunRunResponse"> & {
+  /**
+   * The run as stored.
+   *
+   * @generated from field: antiphon.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.RerunRunResponse.
+ * Use `create(RerunRunResponseSchema)` to create a new message.
+ */
+export const RerunRunResponseSchema: GenMessage<RerunRunResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 40);
+
+/**
+ * Asks for a value to be sent to a run.
+ *
+ * @generated from message antiphon.scheduler.v1.SignalRunRequest
+ */
+export type SignalRunRequest = Message<"antiphon.scheduler.v1.SignalRunRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * The name that nodes wait for: `[A-Za-z_][A-Za-z0-9_.-]{0,62}`. Required.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * What the node gives as its `payload`: UTF-8 JSON, at most 64 KiB; empty means
+   * null.
+   *
+   * @generated from field: bytes payload = 4;
+   */
+  payload: Uint8Array;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.SignalRunRequest.
+ * Use `create(SignalRunRequestSchema)` to create a new message.
+ */
+export const SignalRunRequestSchema: GenMessage<SignalRunRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 41);
+
+/**
+ * The signal is stored.
+ *
+ * @generated from message antiphon.scheduler.v1.SignalRunResponse
+ */
+export type SignalRunResponse = Message<"antiphon.scheduler.v1.SignalRunResponse"> & {
+  /**
+   * The run as it stands.
+   *
+   * @generated from field: antiphon.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.SignalRunResponse.
+ * Use `create(SignalRunResponseSchema)` to create a new message.
+ */
+export const SignalRunResponseSchema: GenMessage<SignalRunResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 42);
+
+/**
+ * Asks for the removal of a run.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteRunRequest
+ */
+export type DeleteRunRequest = Message<"antiphon.scheduler.v1.DeleteRunRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteRunRequest.
+ * Use `create(DeleteRunRequestSchema)` to create a new message.
+ */
+export const DeleteRunRequestSchema: GenMessage<DeleteRunRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 43);
+
+/**
+ * The run is removed.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteRunResponse
+ */
+export type DeleteRunResponse = Message<"antiphon.scheduler.v1.DeleteRunResponse"> & {
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteRunResponse.
+ * Use `create(DeleteRunResponseSchema)` to create a new message.
+ */
+export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 44);
+
+/**
+ * A schedule to store.
+ *
+ * @generated from message antiphon.scheduler.v1.CreateScheduleRequest
+ */
+export type CreateScheduleRequest = Message<"antiphon.scheduler.v1.CreateScheduleRequest"> & {
+  /**
+   * What is started when. `schedule_id`, `next_firings`, `last_firing_at` and
+   * `created_at` are not given.
+   *
+   * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.CreateScheduleRequest.
+ * Use `create(CreateScheduleRequestSchema)` to create a new message.
+ */
+export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 45);
+
+/**
+ * The schedule as stored.
+ *
+ * @generated from message antiphon.scheduler.v1.CreateScheduleResponse
+ */
+export type CreateScheduleResponse = Message<"antiphon.scheduler.v1.CreateScheduleResponse"> & {
+  /**
+   * The schedule.
+   *
+   * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.CreateScheduleResponse.
+ * Use `create(CreateScheduleResponseSchema)` to create a new message.
+ */
+export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 46);
+
+/**
+ * Asks for one schedule.
+ *
+ * @generated from message antiphon.scheduler.v1.GetScheduleRequest
+ */
+export type GetScheduleRequest = Message<"antiphon.scheduler.v1.GetScheduleRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetScheduleRequest.
+ * Use `create(GetScheduleRequestSchema)` to create a new message.
+ */
+export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 47);
+
+/**
+ * One schedule.
+ *
+ * @generated from message antiphon.scheduler.v1.GetScheduleResponse
+ */
+export type GetScheduleResponse = Message<"antiphon.scheduler.v1.GetScheduleResponse"> & {
+  /**
+   * The schedule with its next firings.
+   *
+   * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetScheduleResponse.
+ * Use `create(GetScheduleResponseSchema)` to create a new message.
+ */
+export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 48);
+
+/**
+ * Asks for a page of schedules.
+ *
+ * @generated from message antiphon.scheduler.v1.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"antiphon.scheduler.v1.ListSchedulesRequest"> & {
+  /**
+   * How many at most; from 1 to 1,000, larger is taken as 1,000, 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 49);
+
+/**
+ * A page of schedules.
+ *
+ * @generated from message antiphon.scheduler.v1.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"antiphon.scheduler.v1.ListSchedulesResponse"> & {
+  /**
+   * The schedules; of a task to submit the file's content is left out.
+   *
+   * @generated from field: repeated antiphon.scheduler.v1.Schedule schedules = 1;
+   */
+  schedules: Schedule[];
+
+  /**
+   * For the next page; empty when this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 50);
+
+/**
+ * Changes to a schedule.
+ *
+ * @generated from message antiphon.scheduler.v1.UpdateScheduleRequest
+ */
+export type UpdateScheduleRequest = Message<"antiphon.scheduler.v1.UpdateScheduleRequest"> & {
+  /**
+   * The new values, and which schedule.
+   *
+   * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * What is replaced: `name`, `paused`, `timing`, `target`, `overlap`, `catch_up`,
+   * `catch_up_window`. Required.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.UpdateScheduleRequest.
+ * Use `create(UpdateScheduleRequestSchema)` to create a new message.
+ */
+export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 51);
+
+/**
+ * The schedule as changed.
+ *
+ * @generated from message antiphon.scheduler.v1.UpdateScheduleResponse
+ */
+export type UpdateScheduleResponse = Message<"antiphon.scheduler.v1.UpdateScheduleResponse"> & {
+  /**
+   * The schedule with its next firings.
+   *
+   * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.UpdateScheduleResponse.
+ * Use `create(UpdateScheduleResponseSchema)` to create a new message.
+ */
+export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 52);
+
+/**
+ * Asks for a firing now.
+ *
+ * @generated from message antiphon.scheduler.v1.TriggerScheduleRequest
+ */
+export type TriggerScheduleRequest = Message<"antiphon.scheduler.v1.TriggerScheduleRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.TriggerScheduleRequest.
+ * Use `create(TriggerScheduleRequestSchema)` to create a new message.
+ */
+export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 53);
+
+/**
+ * What was started.
+ *
+ * @generated from message antiphon.scheduler.v1.TriggerScheduleResponse
+ */
+export type TriggerScheduleResponse = Message<"antiphon.scheduler.v1.TriggerScheduleResponse"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: antiphon.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.TriggerScheduleResponse.
+ * Use `create(TriggerScheduleResponseSchema)` to create a new message.
+ */
+export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 54);
+
+/**
+ * Asks for the end of a schedule.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequest = Message<"antiphon.scheduler.v1.DeleteScheduleRequest"> & {
+  /**
+   * Which. Required.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+
+  /**
+   * See the service.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteScheduleRequest.
+ * Use `create(DeleteScheduleRequestSchema)` to create a new message.
+ */
+export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 55);
+
+/**
+ * The schedule is deleted.
+ *
+ * @generated from message antiphon.scheduler.v1.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponse = Message<"antiphon.scheduler.v1.DeleteScheduleResponse"> & {
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.DeleteScheduleResponse.
+ * Use `create(DeleteScheduleResponseSchema)` to create a new message.
+ */
+export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 56);
 
 /**
  * Decides what runs next, and answers what ran.
@@ -986,11 +1831,55 @@ export const SchedulerService: GenService<{
     output: typeof ValidateWorkflowResponseSchema;
   },
   /**
-   * StartRun executes a stored workflow. Atomic; answered when the run is stored.
+   * GetWorkflow answers one stored definition.
    *
    * Errors:
    * - NOT_FOUND `WORKFLOW_NOT_FOUND`
-   * - INVALID_ARGUMENT `FIELD_INVALID`: the input is not JSON, or too large.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetWorkflow
+   */
+  getWorkflow: {
+    methodKind: "unary";
+    input: typeof GetWorkflowRequestSchema;
+    output: typeof GetWorkflowResponseSchema;
+  },
+  /**
+   * ListWorkflows lists the stored definitions of the caller, newest first.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`, `PAGE_TOKEN_INVALID`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.ListWorkflows
+   */
+  listWorkflows: {
+    methodKind: "unary";
+    input: typeof ListWorkflowsRequestSchema;
+    output: typeof ListWorkflowsResponseSchema;
+  },
+  /**
+   * DeleteWorkflow takes a definition out of lists and keeps new runs from
+   * starting by it. Its runs, past and present, keep their definition.
+   *
+   * Errors:
+   * - NOT_FOUND `WORKFLOW_NOT_FOUND`: also when it was deleted before.
+   * - FAILED_PRECONDITION `WORKFLOW_IN_USE`: a schedule starts it.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteWorkflow
+   */
+  deleteWorkflow: {
+    methodKind: "unary";
+    input: typeof DeleteWorkflowRequestSchema;
+    output: typeof DeleteWorkflowResponseSchema;
+  },
+  /**
+   * StartRun executes a workflow: a stored one, or one that is sent along.
+   * Atomic; answered when the run is stored.
+   *
+   * Errors:
+   * - NOT_FOUND `WORKFLOW_NOT_FOUND`
+   * - INVALID_ARGUMENT `FIELD_INVALID`: the input is not JSON, too large, or not
+   *   as the workflow's schema wants it; and those of CreateWorkflow for a
+   *   definition that is sent along.
    * - ALREADY_EXISTS `REQUEST_ID_REUSED`
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.StartRun
@@ -1090,6 +1979,171 @@ export const SchedulerService: GenService<{
     methodKind: "unary";
     input: typeof CancelRunRequestSchema;
     output: typeof CancelRunResponseSchema;
+  },
+  /**
+   * PauseRun keeps further tasks from starting; what a worker holds goes on.
+   * Timers that let tasks go on wait, too; time limits of what is being carried
+   * out do not. Its `workflow` nodes' runs are paused with it. A run that is paused,
+   * held or ended stays as it is; that is not an error.
+   *
+   * Errors:
+   * - NOT_FOUND `RUN_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.PauseRun
+   */
+  pauseRun: {
+    methodKind: "unary";
+    input: typeof PauseRunRequestSchema;
+    output: typeof PauseRunResponseSchema;
+  },
+  /**
+   * ResumeRun lets a paused or held run go on. Another one stays as it is; that
+   * is not an error.
+   *
+   * Errors:
+   * - NOT_FOUND `RUN_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.ResumeRun
+   */
+  resumeRun: {
+    methodKind: "unary";
+    input: typeof ResumeRunRequestSchema;
+    output: typeof ResumeRunResponseSchema;
+  },
+  /**
+   * RerunRun starts a new run of the same definition with the same input, whole
+   * or from the nodes that did not complete. Atomic.
+   *
+   * Errors:
+   * - NOT_FOUND `RUN_NOT_FOUND`
+   * - FAILED_PRECONDITION `NOT_ENDED`: outputs are to be kept of a run that has
+   *   not ended.
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.RerunRun
+   */
+  rerunRun: {
+    methodKind: "unary";
+    input: typeof RerunRunRequestSchema;
+    output: typeof RerunRunResponseSchema;
+  },
+  /**
+   * SignalRun sends a value to whichever `wait_for_signal` node of a run waits for
+   * one of that name, or is the next to do so. Each signal is taken by one node.
+   *
+   * Errors:
+   * - NOT_FOUND `RUN_NOT_FOUND`
+   * - FAILED_PRECONDITION `RUN_ENDED`
+   * - RESOURCE_EXHAUSTED `SIGNAL_LIMIT`: 1,000 signals wait to be taken, or
+   *   10,000 were sent.
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.SignalRun
+   */
+  signalRun: {
+    methodKind: "unary";
+    input: typeof SignalRunRequestSchema;
+    output: typeof SignalRunResponseSchema;
+  },
+  /**
+   * DeleteRun removes a run that has ended: its history, outputs, files and
+   * transcripts, and those of the runs that its `workflow` nodes started.
+   *
+   * Errors:
+   * - NOT_FOUND `RUN_NOT_FOUND`: also when it was deleted before.
+   * - FAILED_PRECONDITION `NOT_ENDED`: it has not ended, or its parent has not;
+   *   cancel it first.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteRun
+   */
+  deleteRun: {
+    methodKind: "unary";
+    input: typeof DeleteRunRequestSchema;
+    output: typeof DeleteRunResponseSchema;
+  },
+  /**
+   * CreateSchedule stores a schedule. Atomic.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID` and those of StartRun and SubmitTask for
+   *   what is to be started; nothing is stored.
+   * - NOT_FOUND `WORKFLOW_NOT_FOUND`
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.CreateSchedule
+   */
+  createSchedule: {
+    methodKind: "unary";
+    input: typeof CreateScheduleRequestSchema;
+    output: typeof CreateScheduleResponseSchema;
+  },
+  /**
+   * GetSchedule answers one schedule with its next firings.
+   *
+   * Errors:
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetSchedule
+   */
+  getSchedule: {
+    methodKind: "unary";
+    input: typeof GetScheduleRequestSchema;
+    output: typeof GetScheduleResponseSchema;
+  },
+  /**
+   * ListSchedules lists the schedules of the caller, newest first.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`, `PAGE_TOKEN_INVALID`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * UpdateSchedule replaces what the mask names. Firings that were due before
+   * stay as they were.
+   *
+   * Errors:
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`, `WORKFLOW_NOT_FOUND`
+   * - INVALID_ARGUMENT as in CreateSchedule.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.UpdateSchedule
+   */
+  updateSchedule: {
+    methodKind: "unary";
+    input: typeof UpdateScheduleRequestSchema;
+    output: typeof UpdateScheduleResponseSchema;
+  },
+  /**
+   * TriggerSchedule starts what the schedule starts now, whatever its times, pause
+   * and overlap policy.
+   *
+   * Errors:
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.TriggerSchedule
+   */
+  triggerSchedule: {
+    methodKind: "unary";
+    input: typeof TriggerScheduleRequestSchema;
+    output: typeof TriggerScheduleResponseSchema;
+  },
+  /**
+   * DeleteSchedule ends a schedule; its runs stay.
+   *
+   * Errors:
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`: also when it was deleted before.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteSchedule
+   */
+  deleteSchedule: {
+    methodKind: "unary";
+    input: typeof DeleteScheduleRequestSchema;
+    output: typeof DeleteScheduleResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_antiphon_scheduler_v1_scheduler_service, 0);

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file antiphon/scheduler/v1/task.proto.
  */
 export const file_antiphon_scheduler_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("CiBhbnRpcGhvbi9zY2hlZHVsZXIvdjEvdGFzay5wcm90bxIVYW50aXBob24uc2NoZWR1bGVyLnYxIv4DCgRUYXNrEg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDwoHaGFuZGxlchgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgGIAEoBRIRCgl3b3JrZXJfaWQYByABKAkSLwoHZmFpbHVyZRgIIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYWlsdXJlEg4KBm91dHB1dBgJIAEoDBIzCgxvcGVuX3Byb21wdHMYCiADKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUHJvbXB0EjIKCWFydGlmYWN0cxgLIAMoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5BcnRpZmFjdBIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbmFtZRgPIAEoCRIYChBjYW5jZWxfcmVxdWVzdGVkGBAgASgIImEKB0ZhaWx1cmUSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDwoHbm9kZV9pZBgDIAEoCRIWCglleGl0X2NvZGUYBCABKAVIAIgBAUIMCgpfZXhpdF9jb2RlInsKBlByb21wdBIRCglwcm9tcHRfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0ZXh0GAMgASgJEhAKCHBhc3N3b3JkGAQgASgIEi0KCW9wZW5lZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJgoIQXJ0aWZhY3QSDAoEcGF0aBgBIAEoCRIMCgRzaXplGAIgASgDIoQBCgdQcm9ncmFtEhEKCWZpbGVfbmFtZRgBIAEoCRIPCgdjb250ZW50GAIgASgMEhEKCWFyZ3VtZW50cxgDIAMoCRIUCgxyZXF1aXJlbWVudHMYBCADKAkSLAoJd2FsbF90aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKowCCglUYXNrU3RhdGUSGgoWVEFTS19TVEFURV9VTlNQRUNJRklFRBAAEhYKElRBU0tfU1RBVEVfUEVORElORxABEhUKEVRBU0tfU1RBVEVfUVVFVUVEEAISFwoTVEFTS19TVEFURV9TVEFSVElORxADEhYKElRBU0tfU1RBVEVfUlVOTklORxAEEiAKHFRBU0tfU1RBVEVfV0FJVElOR19GT1JfSU5QVVQQBRIYChRUQVNLX1NUQVRFX0NPTVBMRVRFRBAGEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAcSGAoUVEFTS19TVEFURV9DQU5DRUxMRUQQCBIWChJUQVNLX1NUQVRFX1NLSVBQRUQQCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBhbnRpcGhvbi9zY2hlZHVsZXIvdjEvdGFzay5wcm90bxIVYW50aXBob24uc2NoZWR1bGVyLnYxIsAFCgRUYXNrEg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDwoHaGFuZGxlchgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgGIAEoBRIRCgl3b3JrZXJfaWQYByABKAkSLwoHZmFpbHVyZRgIIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYWlsdXJlEg4KBm91dHB1dBgJIAEoDBIzCgxvcGVuX3Byb21wdHMYCiADKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUHJvbXB0EjIKCWFydGlmYWN0cxgLIAMoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5BcnRpZmFjdBIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbmFtZRgPIAEoCRIYChBjYW5jZWxfcmVxdWVzdGVkGBAgASgIEhcKD2ZhaWxlZF9hdHRlbXB0cxgRIAEoBRI0CgxsYXN0X2ZhaWx1cmUYEiABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRIpCgR3YWl0GBMgASgLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLldhaXQSFAoMY2hpbGRfcnVuX2lkGBQgASgJEjAKBWl0ZW1zGBUgASgLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLkl0ZW1Db3VudHMijgEKBFdhaXQSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDwoHdGFza19pZBgDIAEoCRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIioKCkl0ZW1Db3VudHMSDQoFdG90YWwYASABKAUSDQoFZW5kZWQYAiABKAUiYQoHRmFpbHVyZRIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIPCgdub2RlX2lkGAMgASgJEhYKCWV4aXRfY29kZRgEIAEoBUgAiAEBQgwKCl9leGl0X2NvZGUiewoGUHJvbXB0EhEKCXByb21wdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBHRleHQYAyABKAkSEAoIcGFzc3dvcmQYBCABKAgSLQoJb3BlbmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCImCghBcnRpZmFjdBIMCgRwYXRoGAEgASgJEgwKBHNpemUYAiABKAMihAEKB1Byb2dyYW0SEQoJZmlsZV9uYW1lGAEgASgJEg8KB2NvbnRlbnQYAiABKAwSEQoJYXJndW1lbnRzGAMgAygJEhQKDHJlcXVpcmVtZW50cxgEIAMoCRIsCgl3YWxsX3RpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qjAIKCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSVEFTS19TVEFURV9QRU5ESU5HEAESFQoRVEFTS19TVEFURV9RVUVVRUQQAhIXChNUQVNLX1NUQVRFX1NUQVJUSU5HEAMSFgoSVEFTS19TVEFURV9SVU5OSU5HEAQSIAocVEFTS19TVEFURV9XQUlUSU5HX0ZPUl9JTlBVVBAFEhgKFFRBU0tfU1RBVEVfQ09NUExFVEVEEAYSFQoRVEFTS19TVEFURV9GQUlMRUQQBxIYChRUQVNLX1NUQVRFX0NBTkNFTExFRBAIEhYKElRBU0tfU1RBVEVfU0tJUFBFRBAJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One node's work in one run.
@@ -22,7 +22,8 @@ export const file_antiphon_scheduler_v1_task: GenFile = /*@__PURE__*/
 export type Task = Message<"antiphon.scheduler.v1.Task"> & {
   /**
    * `<run_id>.<node_id>`; for a stand-alone task, whose single node is `main`,
-   * the run's id itself.
+   * the run's id itself; for one item of a `for_each` node,
+   * `<run_id>.<node_id>.<index>` with the item's number from 0.
    *
    * @generated from field: string task_id = 1;
    */
@@ -132,6 +133,45 @@ export type Task = Message<"antiphon.scheduler.v1.Task"> & {
    * @generated from field: bool cancel_requested = 16;
    */
   cancelRequested: boolean;
+
+  /**
+   * How many of its attempts failed; those lost with their worker are not
+   * counted.
+   *
+   * @generated from field: int32 failed_attempts = 17;
+   */
+  failedAttempts: number;
+
+  /**
+   * The failure of the latest attempt that failed, also while another one is to
+   * follow; unset when none did.
+   *
+   * @generated from field: antiphon.scheduler.v1.Failure last_failure = 18;
+   */
+  lastFailure?: Failure | undefined;
+
+  /**
+   * Why it does not go on at the moment; unset while it does, once it has ended,
+   * and in lists and news.
+   *
+   * @generated from field: antiphon.scheduler.v1.Wait wait = 19;
+   */
+  wait?: Wait | undefined;
+
+  /**
+   * The run that a `workflow` node started; empty else.
+   *
+   * @generated from field: string child_run_id = 20;
+   */
+  childRunId: string;
+
+  /**
+   * For a `for_each` node how many items it has and how many of them ended;
+   * unset for others and before it began.
+   *
+   * @generated from field: antiphon.scheduler.v1.ItemCounts items = 21;
+   */
+  items?: ItemCounts | undefined;
 };
 
 /**
@@ -140,6 +180,87 @@ export type Task = Message<"antiphon.scheduler.v1.Task"> & {
  */
 export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
   messageDesc(file_antiphon_scheduler_v1_task, 0);
+
+/**
+ * Why a task, or a whole run, does not go on at the moment.
+ *
+ * @generated from message antiphon.scheduler.v1.Wait
+ */
+export type Wait = Message<"antiphon.scheduler.v1.Wait"> & {
+  /**
+   * The kind, upper case: `HELD` and `PAUSED` (resume the run), `NO_WORKER` (no
+   * living worker offers the handler for its queue and labels), `WORKER_BUSY` (one
+   * does, and takes it when it has room), `PROMPT` (a question is open), `RETRY`,
+   * `SLEEP` (both until `until`), `SIGNAL`, `CHILD_RUN`, `ITEM_LIMIT` (as many items
+   * as `max_parallel` allows are being carried out). More kinds may come.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * The same for people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The task that waits; empty when it is the whole run.
+   *
+   * @generated from field: string task_id = 3;
+   */
+  taskId: string;
+
+  /**
+   * Since when; unset when it is not known.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * When it ends by itself; unset when it does not.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.Wait.
+ * Use `create(WaitSchema)` to create a new message.
+ */
+export const WaitSchema: GenMessage<Wait> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_task, 1);
+
+/**
+ * How far a `for_each` node is.
+ *
+ * @generated from message antiphon.scheduler.v1.ItemCounts
+ */
+export type ItemCounts = Message<"antiphon.scheduler.v1.ItemCounts"> & {
+  /**
+   * All of them.
+   *
+   * @generated from field: int32 total = 1;
+   */
+  total: number;
+
+  /**
+   * Those that ended, however.
+   *
+   * @generated from field: int32 ended = 2;
+   */
+  ended: number;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ItemCounts.
+ * Use `create(ItemCountsSchema)` to create a new message.
+ */
+export const ItemCountsSchema: GenMessage<ItemCounts> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_task, 2);
 
 /**
  * Why a task, and with it a run, did not complete. What a user's code did wrong
@@ -186,7 +307,7 @@ export type Failure = Message<"antiphon.scheduler.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_task, 1);
+  messageDesc(file_antiphon_scheduler_v1_task, 3);
 
 /**
  * A question that a task asked.
@@ -235,7 +356,7 @@ export type Prompt = Message<"antiphon.scheduler.v1.Prompt"> & {
  * Use `create(PromptSchema)` to create a new message.
  */
 export const PromptSchema: GenMessage<Prompt> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_task, 2);
+  messageDesc(file_antiphon_scheduler_v1_task, 4);
 
 /**
  * A file that a task left behind.
@@ -263,7 +384,7 @@ export type Artifact = Message<"antiphon.scheduler.v1.Artifact"> & {
  * Use `create(ArtifactSchema)` to create a new message.
  */
 export const ArtifactSchema: GenMessage<Artifact> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_task, 3);
+  messageDesc(file_antiphon_scheduler_v1_task, 5);
 
 /**
  * A program to run.
@@ -316,7 +437,7 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
  * Use `create(ProgramSchema)` to create a new message.
  */
 export const ProgramSchema: GenMessage<Program> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_task, 4);
+  messageDesc(file_antiphon_scheduler_v1_task, 6);
 
 /**
  * Where a task stands. COMPLETED, FAILED, CANCELLED and SKIPPED are final.
@@ -332,7 +453,8 @@ export const TaskState = {
   UNSPECIFIED: 0,
 
   /**
-   * Waits for the tasks that it depends on.
+   * Waits for the tasks that it depends on, for its next attempt, or for its run
+   * to be resumed.
    *
    * @generated from enum value: TASK_STATE_PENDING = 1;
    */
@@ -388,7 +510,7 @@ export const TaskState = {
   CANCELLED: 8,
 
   /**
-   * Never began, because a task that it depends on did not complete.
+   * Never began: its condition was false, or what it depends on did not complete.
    *
    * @generated from enum value: TASK_STATE_SKIPPED = 9;
    */

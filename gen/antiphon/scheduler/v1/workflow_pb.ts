@@ -2,17 +2,17 @@
 // @generated from file antiphon/scheduler/v1/workflow.proto (package antiphon.scheduler.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file antiphon/scheduler/v1/workflow.proto.
  */
 export const file_antiphon_scheduler_v1_workflow: GenFile = /*@__PURE__*/
-  fileDesc("CiRhbnRpcGhvbi9zY2hlZHVsZXIvdjEvd29ya2Zsb3cucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSKXAQoIV29ya2Zsb3cSEwoLd29ya2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIMCgRuYW1lGAMgASgJEicKA2RhZxgEIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5EYWcSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMQoDRGFnEioKBW5vZGVzGAEgAygLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLk5vZGUiSQoETm9kZRIKCgJpZBgBIAEoCRIPCgdoYW5kbGVyGAIgASgJEhQKDGRlcGVuZGVuY2llcxgDIAMoCRIOCgZjb25maWcYBCABKAwiNgoFRmF1bHQSDAoEcGF0aBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiRhbnRpcGhvbi9zY2hlZHVsZXIvdjEvd29ya2Zsb3cucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSKtAQoIV29ya2Zsb3cSEwoLd29ya2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIMCgRuYW1lGAMgASgJEicKA2RhZxgEIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5EYWcSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaW5wdXRfc2NoZW1hGAYgASgMIkUKA0RhZxIqCgVub2RlcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5Ob2RlEhIKCm9uX2ZhaWx1cmUYAiABKAkiXQoOSW5saW5lV29ya2Zsb3cSDAoEbmFtZRgBIAEoCRInCgNkYWcYAiABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRGFnEhQKDGlucHV0X3NjaGVtYRgDIAEoDCLOAQoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgFEjAKDWluaXRpYWxfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgDIAEoARIsCgltYXhfZGVsYXkYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoGaml0dGVyGAUgASgBSACIAQESFQoNbm9uX3JldHJ5YWJsZRgGIAMoCUIJCgdfaml0dGVyIi4KB0ZvckVhY2gSDQoFaXRlbXMYASABKAwSFAoMbWF4X3BhcmFsbGVsGAIgASgFIvMDCgROb2RlEgoKAmlkGAEgASgJEg8KB2hhbmRsZXIYAiABKAkSFAoMZGVwZW5kZW5jaWVzGAMgAygJEg4KBmNvbmZpZxgEIAEoDBIxCgVyZXRyeRgFIAEoCzIiLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXRyeVBvbGljeRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEd2hlbhgIIAEoCRI4Cgpvbl9mYWlsdXJlGAkgASgOMiQuYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmVQb2xpY3kSMAoIZm9yX2VhY2gYCiABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRm9yRWFjaBINCgVxdWV1ZRgLIAEoCRI3CgZsYWJlbHMYDCADKAsyJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTm9kZS5MYWJlbHNFbnRyeRIQCghwcmlvcml0eRgNIAEoBRIUCgxyZXBsYXlfaW5wdXQYDiABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI2CgVGYXVsdBIMCgRwYXRoGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJKo0BCg1GYWlsdXJlUG9saWN5Eh4KGkZBSUxVUkVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGwoXRkFJTFVSRV9QT0xJQ1lfRkFJTF9SVU4QARIbChdGQUlMVVJFX1BPTElDWV9DT05USU5VRRACEiIKHkZBSUxVUkVfUE9MSUNZX1NLSVBfREVQRU5ERU5UUxADYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A stored definition: what its runs do. Never changes; another content is
@@ -56,6 +56,14 @@ export type Workflow = Message<"antiphon.scheduler.v1.Workflow"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 5;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * What the input of a run must be: a JSON Schema as UTF-8 JSON; empty when
+   * any input will do.
+   *
+   * @generated from field: bytes input_schema = 6;
+   */
+  inputSchema: Uint8Array;
 };
 
 /**
@@ -77,6 +85,16 @@ export type Dag = Message<"antiphon.scheduler.v1.Dag"> & {
    * @generated from field: repeated antiphon.scheduler.v1.Node nodes = 1;
    */
   nodes: Node[];
+
+  /**
+   * The id of a node that is carried out when the run fails, after everything
+   * else has ended and before the run does; else it is skipped. It has no
+   * dependencies and nothing depends on it; its templates may name every node,
+   * and `run.failure`. Empty: none.
+   *
+   * @generated from field: string on_failure = 2;
+   */
+  onFailure: string;
 };
 
 /**
@@ -85,6 +103,138 @@ export type Dag = Message<"antiphon.scheduler.v1.Dag"> & {
  */
 export const DagSchema: GenMessage<Dag> = /*@__PURE__*/
   messageDesc(file_antiphon_scheduler_v1_workflow, 1);
+
+/**
+ * A definition that is sent along instead of stored before.
+ *
+ * @generated from message antiphon.scheduler.v1.InlineWorkflow
+ */
+export type InlineWorkflow = Message<"antiphon.scheduler.v1.InlineWorkflow"> & {
+  /**
+   * For people. Required, at most 200 characters.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The steps. Required.
+   *
+   * @generated from field: antiphon.scheduler.v1.Dag dag = 2;
+   */
+  dag?: Dag | undefined;
+
+  /**
+   * As in Workflow.
+   *
+   * @generated from field: bytes input_schema = 3;
+   */
+  inputSchema: Uint8Array;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.InlineWorkflow.
+ * Use `create(InlineWorkflowSchema)` to create a new message.
+ */
+export const InlineWorkflowSchema: GenMessage<InlineWorkflow> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_workflow, 2);
+
+/**
+ * When and how often a failed attempt is followed by another.
+ *
+ * The delay before attempt n + 1 is `initial_delay * multiplier^(n-1)`, at most
+ * `max_delay`, less a part of up to `jitter` of it that is derived from the task
+ * and the attempt. A delay that the failing handler names takes its place.
+ * Attempts that were lost with their worker are not counted here: another
+ * follows at once, at most 10 times.
+ *
+ * @generated from message antiphon.scheduler.v1.RetryPolicy
+ */
+export type RetryPolicy = Message<"antiphon.scheduler.v1.RetryPolicy"> & {
+  /**
+   * How many attempts there are at most, the first included; from 1 to 1,000.
+   * 0 means 3.
+   *
+   * @generated from field: int32 max_attempts = 1;
+   */
+  maxAttempts: number;
+
+  /**
+   * From 0 to 7 days; unset means 1 s.
+   *
+   * @generated from field: google.protobuf.Duration initial_delay = 2;
+   */
+  initialDelay?: Duration | undefined;
+
+  /**
+   * From 1 to 100; 0 means 2.
+   *
+   * @generated from field: double multiplier = 3;
+   */
+  multiplier: number;
+
+  /**
+   * Up to 7 days; unset means 5 min.
+   *
+   * @generated from field: google.protobuf.Duration max_delay = 4;
+   */
+  maxDelay?: Duration | undefined;
+
+  /**
+   * From 0 to 1; unset means 0.2.
+   *
+   * @generated from field: optional double jitter = 5;
+   */
+  jitter?: number | undefined;
+
+  /**
+   * Reasons of failures, as in Failure, after which no attempt follows; at most
+   * 100, each at most 100 characters. A failure that its handler calls final is
+   * never followed by another attempt.
+   *
+   * @generated from field: repeated string non_retryable = 6;
+   */
+  nonRetryable: string[];
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.RetryPolicy.
+ * Use `create(RetryPolicySchema)` to create a new message.
+ */
+export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_workflow, 3);
+
+/**
+ * Carries a node out once per item of a list; the node's output is the list of
+ * the items' outputs in order.
+ *
+ * @generated from message antiphon.scheduler.v1.ForEach
+ */
+export type ForEach = Message<"antiphon.scheduler.v1.ForEach"> & {
+  /**
+   * The list: UTF-8 JSON, either a list whose strings may hold templates or a
+   * string that is one template. At most 10,000 items; more fails the node with
+   * `ITEM_LIMIT`. In config and `when`, `item` is the item and `run.item_index`
+   * its number from 0. An empty list completes the node with `[]`.
+   *
+   * @generated from field: bytes items = 1;
+   */
+  items: Uint8Array;
+
+  /**
+   * How many items are carried out at once; from 1 to 10,000, 0 means no bound.
+   *
+   * @generated from field: int32 max_parallel = 2;
+   */
+  maxParallel: number;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.ForEach.
+ * Use `create(ForEachSchema)` to create a new message.
+ */
+export const ForEachSchema: GenMessage<ForEach> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_workflow, 4);
 
 /**
  * One step.
@@ -101,8 +251,9 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
   id: string;
 
   /**
-   * What carries the step out: `noop`, `program`, or a name that some worker
-   * offers.
+   * What carries the step out: one of the built-in handlers (docs/handlers.md)
+   * or a name that some worker offers. `sleep`, `approval`, `wait_for_signal` and
+   * `workflow` need no worker.
    *
    * @generated from field: string handler = 2;
    */
@@ -129,6 +280,84 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
    * @generated from field: bytes config = 4;
    */
   config: Uint8Array;
+
+  /**
+   * Unset: a failure is final at once, a lost worker is not.
+   *
+   * @generated from field: antiphon.scheduler.v1.RetryPolicy retry = 5;
+   */
+  retry?: RetryPolicy | undefined;
+
+  /**
+   * How long one attempt may take from its start, time in which it waits for an
+   * answer included; from 1 ms to 365 days. Unset: no bound but the handler's own.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 6;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * How long the task may wait for a worker; then it fails with `QUEUE_TIMEOUT`
+   * and is not tried again. From 1 ms to 365 days; unset: no bound.
+   *
+   * @generated from field: google.protobuf.Duration queue_timeout = 7;
+   */
+  queueTimeout?: Duration | undefined;
+
+  /**
+   * A condition in CEL over the names that templates know, at most 4 KiB. When it
+   * is false the node is skipped; nodes of which all dependencies were skipped
+   * that way are skipped, too. Empty: none.
+   *
+   * @generated from field: string when = 8;
+   */
+  when: string;
+
+  /**
+   * What its failure means for the run.
+   *
+   * @generated from field: antiphon.scheduler.v1.FailurePolicy on_failure = 9;
+   */
+  onFailure: FailurePolicy;
+
+  /**
+   * Unset: the node is carried out once.
+   *
+   * @generated from field: antiphon.scheduler.v1.ForEach for_each = 10;
+   */
+  forEach?: ForEach | undefined;
+
+  /**
+   * Only workers that serve this queue carry it out:
+   * `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`. Empty: the default queue.
+   *
+   * @generated from field: string queue = 11;
+   */
+  queue: string;
+
+  /**
+   * Labels that a worker must have, all of them, to carry it out; at most 8, keys
+   * and values of the form of a queue's name.
+   *
+   * @generated from field: map<string, string> labels = 12;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Among the tasks of one client that wait in one queue, higher goes first; from
+   * -100 to 100. Added to the run's own.
+   *
+   * @generated from field: int32 priority = 13;
+   */
+  priority: number;
+
+  /**
+   * Whether a next attempt gets the answers of the one before, in the order of
+   * its questions, instead of asking again. Secrets are asked again.
+   *
+   * @generated from field: bool replay_input = 14;
+   */
+  replayInput: boolean;
 };
 
 /**
@@ -136,7 +365,7 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_workflow, 2);
+  messageDesc(file_antiphon_scheduler_v1_workflow, 5);
 
 /**
  * One thing wrong with a definition.
@@ -172,5 +401,57 @@ export type Fault = Message<"antiphon.scheduler.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_workflow, 3);
+  messageDesc(file_antiphon_scheduler_v1_workflow, 6);
+
+/**
+ * What the failure of a node, when no retry is left, means for its run.
+ * docs/failure.md has the whole table.
+ *
+ * @generated from enum antiphon.scheduler.v1.FailurePolicy
+ */
+export const FailurePolicy = {
+  /**
+   * As FAIL_RUN.
+   *
+   * @generated from enum value: FAILURE_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nodes that depend on it are skipped, other branches go on to their end, and
+   * the run fails.
+   *
+   * @generated from enum value: FAILURE_POLICY_FAIL_RUN = 1;
+   */
+  FAIL_RUN: 1,
+
+  /**
+   * Nodes that depend on it run as if it had completed without an output, and
+   * the run does not fail for it.
+   *
+   * @generated from enum value: FAILURE_POLICY_CONTINUE = 2;
+   */
+  CONTINUE: 2,
+
+  /**
+   * Nodes that depend on it are skipped, and the run does not fail for it.
+   *
+   * @generated from enum value: FAILURE_POLICY_SKIP_DEPENDENTS = 3;
+   */
+  SKIP_DEPENDENTS: 3,
+} as const;
+
+/**
+ * What the failure of a node, when no retry is left, means for its run.
+ * docs/failure.md has the whole table.
+ *
+ * @generated from enum antiphon.scheduler.v1.FailurePolicy
+ */
+export type FailurePolicy = (typeof FailurePolicy)[keyof typeof FailurePolicy] | UnknownEnum;
+
+/**
+ * Describes the enum antiphon.scheduler.v1.FailurePolicy.
+ */
+export const FailurePolicySchema: GenEnum<FailurePolicy> = /*@__PURE__*/
+  enumDesc(file_antiphon_scheduler_v1_workflow, 0);
 
