@@ -72,7 +72,6 @@ export function brokerSuite(name: string, open: () => Promise<Broker>): void {
         expect(bodies(first)).toEqual(["1", "2"]);
         expect(bodies(second)).toEqual(["3", "4", "5"]);
         expect(await broker.range(stream, { after: "0-0", count: 10 })).toEqual([]);
-        expect(await broker.takenUpTo(stream, group)).toBe(second.at(-1)?.id);
       });
 
       test("splits a stream between takers at the same time without a loss or a double", async () => {
@@ -166,7 +165,6 @@ export function brokerSuite(name: string, open: () => Promise<Broker>): void {
         await broker.publish(publications(stream, ["old"]));
         await broker.take(as("a", [stream], 1, 0), never);
         await broker.drop([stream]);
-        expect(await broker.takenUpTo(stream, group)).toBeUndefined();
         await broker.publish(publications(stream, ["new 1", "new 2"]));
         expect(bodies(await broker.take(as("a", [stream], 10, 0), never))).toEqual(["new 1", "new 2"]);
       });
@@ -274,11 +272,24 @@ export function brokerSuite(name: string, open: () => Promise<Broker>): void {
         await broker.drop([]);
       });
 
-      test("takenUpTo knows only groups that took", async () => {
+      test("has knows what waits, and nothing that was taken, removed or never there", async () => {
         const stream = aStream();
-        expect(await broker.takenUpTo(stream, "nobody")).toBeUndefined();
-        await broker.publish(publications(stream, ["1"]));
-        expect(await broker.takenUpTo(stream, "nobody")).toBeUndefined();
+        expect(await broker.has(stream, ["1-1"])).toEqual(new Set());
+        const ids = await broker.publish(publications(stream, ["1", "2", "3", "4"]));
+        expect(await broker.has(stream, [...ids, "1-1"])).toEqual(new Set(ids));
+        await broker.remove(stream, ids.slice(2, 3));
+        await broker.take({ streams: [stream], group: "g", consumer: "a", count: 1, waitMs: 0 }, never);
+        expect(await broker.has(stream, ids)).toEqual(new Set([ids[1], ids[3]]));
+        expect(await broker.has(stream, [])).toEqual(new Set());
+        await broker.drop([stream]);
+        expect(await broker.has(stream, ids)).toEqual(new Set());
+      });
+
+      test("has finds each of thousands", async () => {
+        const stream = aStream();
+        const all = Array.from({ length: 2_500 }, (_, index) => `${index}`);
+        const ids = await broker.publish(publications(stream, all));
+        expect((await broker.has(stream, ids)).size).toBe(2_500);
       });
     });
 

@@ -63,7 +63,7 @@ export interface Broker extends AsyncDisposable {
   /**
    * Takes entries that no other taker of the group has been given, oldest first,
    * and deletes them from their streams. Each entry goes to one taker, or, when
-   * a taker dies in the middle, to none (see `takenUpTo`). The group begins at
+   * a taker dies in the middle, to none (see `has`). The group begins at
    * the start of the stream; where it is missing it is made anew. A stream has
    * one group, because what a group takes is gone for all.
    *
@@ -109,8 +109,8 @@ export interface Broker extends AsyncDisposable {
   /** Deletes whole streams with their groups. */
   drop(streams: readonly string[]): Promise<void>;
 
-  /** The id up to which a group has been given entries, or undefined when there is no such group. An entry at or below it is with a taker or lost with one. */
-  takenUpTo(stream: string, group: string): Promise<EntryId | undefined>;
+  /** Which of these entries wait in their stream to be taken. Any other was given to a taker, deleted, or lost by the broker; also one that is in the stream as long as its taker has not deleted it. */
+  has(stream: string, ids: readonly EntryId[]): Promise<ReadonlySet<EntryId>>;
 
   /** The id that the latest entry of a stream has or had, `0-0` for a stream that does not exist. */
   lastId(stream: string): Promise<EntryId>;

@@ -108,10 +108,10 @@ export class MemoryBroker implements Broker {
     for (const stream of streams) this.#streams.delete(stream);
   }
 
-  async takenUpTo(stream: string, group: string): Promise<EntryId | undefined> {
+  async has(stream: string, ids: readonly EntryId[]): Promise<ReadonlySet<EntryId>> {
     this.#refuseWhenClosed();
-    const position = this.#streams.get(stream)?.groups.get(group);
-    return position && idOf(position);
+    const held = this.#streams.get(stream);
+    return new Set(ids.filter((id) => held?.has(id)));
   }
 
   async lastId(stream: string): Promise<EntryId> {

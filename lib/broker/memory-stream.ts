@@ -63,12 +63,15 @@ export class MemoryStream {
     return found;
   }
 
+  /** Whether an entry is there. */
+  has(id: EntryId): boolean {
+    return this.#slotAt(partsOf(id))?.body !== undefined;
+  }
+
   /** Deletes one entry, if it is there. */
   remove(id: EntryId): void {
-    const position = partsOf(id);
-    const index = this.#indexAfter(position) - 1;
-    const slot = this.#slots[index];
-    if (slot !== undefined && compare(slot.position, position) === 0) this.#clear(slot);
+    const slot = this.#slotAt(partsOf(id));
+    if (slot !== undefined) this.#clear(slot);
     this.#sweep();
   }
 
@@ -102,6 +105,11 @@ export class MemoryStream {
     if (this.#slots.length <= 2 * this.#count + sweepSlack) return;
     this.#slots = this.#slots.filter(({ body }) => body !== undefined);
     this.#oldest = 0;
+  }
+
+  #slotAt(position: Position): Slot | undefined {
+    const slot = this.#slots[this.#indexAfter(position) - 1];
+    return slot !== undefined && compare(slot.position, position) === 0 ? slot : undefined;
   }
 
   /** The index of the first place above a position. */

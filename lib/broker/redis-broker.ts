@@ -37,8 +37,8 @@ const silenceMs = 3_000;
 /** How long a counter that nobody raises is kept: its owner is gone. */
 const counterSeconds = 24 * 60 * 60;
 
-/** Ids in one XDEL, so that no single command holds Redis up. */
-const idsPerDelete = 1_000;
+/** Ids in one command, so that no single one holds Redis up. */
+const idsPerCommand = 1_000;
 
 /** Where a Redis is, and who hears about how it is set up. */
 export interface RedisBrokerOptions {
@@ -55,6 +55,7 @@ export class RedisBroker implements Broker {
   readonly #commands: RedisConnection;
   readonly #waiting: RedisWaiting;
   readonly #numbered = new RedisScript("numbered");
+  readonly #whichWait = new RedisScript("waiting");
   readonly #taking: RedisTaking;
 
   private constructor(url: string) {
@@ -126,8 +127,8 @@ export class RedisBroker implements Broker {
   async remove(stream: string, ids: readonly EntryId[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#commands.pipelined((pipeline) => {
-      for (let at = 0; at < ids.length; at += idsPerDelete)
-        pipeline.xdel(stream, ...ids.slice(at, at + idsPerDelete));
+      for (let at = 0; at < ids.length; at += idsPerCommand)
+        pipeline.xdel(stream, ...ids.slice(at, at + idsPerCommand));
     });
   }
 
@@ -142,10 +143,14 @@ export class RedisBroker implements Broker {
     });
   }
 
-  async takenUpTo(stream: string, group: string): Promise<EntryId | undefined> {
-    const groups = await this.#unlessMissing((redis) => redis.xinfo("GROUPS", stream));
-    const ours = (groups as unknown[][] | undefined)?.find((each) => infoValue(each, "name") === group);
-    return ours && (infoValue(ours, "last-delivered-id") as EntryId);
+  async has(stream: string, ids: readonly EntryId[]): Promise<ReadonlySet<EntryId>> {
+    const waiting = new Set<EntryId>();
+    for (let at = 0; at < ids.length; at += idsPerCommand) {
+      const some = ids.slice(at, at + idsPerCommand);
+      const found = await this.#commands.run((redis) => this.#whichWait.run(redis, stream, some));
+      for (const id of found as EntryId[]) waiting.add(id);
+    }
+    return waiting;
   }
 
   async lastId(stream: string): Promise<EntryId> {

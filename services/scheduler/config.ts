@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
-import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
+import { defaultWorkStream } from "../../lib/streams/work-stream.ts";
 
 /** How the scheduler works. */
 export interface SchedulerSettings {
@@ -12,7 +12,6 @@ export interface SchedulerSettings {
   /** How long a replica may be silent before others take its partitions. */
   readonly replicaLeaseMs: number;
   readonly workStream: string;
-  readonly workGroup: string;
 }
 
 /** What the process needs besides the scheduler itself. */
@@ -35,9 +34,8 @@ const settingsSchema = {
   LEASE_MS: milliseconds.min(10_000).default(30_000),
   HEARTBEAT_MS: milliseconds.min(100).default(3_000),
   REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
-  /** Seed 003's names. */
+  /** Seed 003's name. */
   WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
-  WORKER_GROUP: z.string().min(1).default(defaultWorkGroup),
 };
 
 const schema = {
@@ -60,7 +58,6 @@ export function readSettings(env: NodeJS.ProcessEnv): SchedulerSettings {
     heartbeatMs: read.HEARTBEAT_MS,
     replicaLeaseMs: read.REPLICA_LEASE_MS,
     workStream: read.WORKER_STREAM,
-    workGroup: read.WORKER_GROUP,
   };
 }
 

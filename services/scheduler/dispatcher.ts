@@ -5,14 +5,15 @@
  *   D2. Of each stream at most `window` entries are out that nobody has reported
  *       on; the rest waits here, a queue per client, served in turn.
  *   D3. Publishing again is harmless: the lease goes to one worker. It is done
- *       when an entry was taken and nothing was heard about it for a lease, when
- *       the broker lost its contents, and after a take-over; in the last two
- *       cases after one round of heartbeats has told who holds what.
+ *       when an entry was neither in its stream nor heard of for a lease; and,
+ *       after one round of heartbeats has told who holds what, when nobody knows
+ *       whether it was published, when the broker lost its contents, and after a
+ *       take-over.
  *   D4. A task leaves when it is leased, has ended, or its partition is lost.
  */
 import { create } from "@bufbuild/protobuf";
 import { AssignmentSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
-import { type Broker, compareIds, type EntryId } from "../../lib/broker/broker.ts";
+import type { Broker, EntryId } from "../../lib/broker/broker.ts";
 import { partitionOf } from "../../lib/ids/partition.ts";
 import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
@@ -34,9 +35,14 @@ interface Ready {
 interface Published extends Ready {
   /** Undefined until the broker answered, or when it did not. */
   entryId: EntryId | undefined;
-  /** On the listening clock: when it was published or last named by a heartbeat. */
+  /** On the listening clock: when it was published, last found in its stream, or last named by a heartbeat. */
   heardAt: number;
+  /** The broker did not say whether it took the entry. */
+  isUnsure: boolean;
 }
+
+/** How often within a lease it is looked whether an entry still waits: so much later at most it is missed. */
+const looksPerLease = 4;
 
 /** Tasks of one stream that wait to be published, each client in its turn. */
 class FairQueue {
@@ -72,11 +78,9 @@ class FairQueue {
 }
 
 export interface DispatcherOptions {
-  readonly broker: Pick<Broker, "publish" | "remove" | "takenUpTo">;
-  readonly clock: ListeningClock;
+  readonly broker: Pick<Broker, "publish" | "has">;
+  readonly clock: Pick<ListeningClock, "now">;
   readonly log: Logger;
-  /** The group that workers take as. */
-  readonly group: string;
   /** The stream of tasks that any of our workers can carry out. */
   readonly stream: string;
 }
@@ -113,8 +117,8 @@ export class Dispatcher {
     const handler = run.plan.nodes[task.node]?.handler ?? "";
     const stream = workStreamOf(handler, this.#options.stream);
     const { attempt } = task;
-    const heardAt = this.#options.clock.now;
-    this.#published.set(task, { run, task, attempt, config, stream, entryId: undefined, heardAt });
+    const place = { entryId: undefined, heardAt: this.#options.clock.now, isUnsure: false };
+    this.#published.set(task, { run, task, attempt, config, stream, ...place });
     this.#count(stream, 1);
   }
 
@@ -140,20 +144,22 @@ export class Dispatcher {
     if (published !== undefined) published.heardAt = this.#options.clock.now;
   }
 
-  /** Publishes again what was taken longer than `leaseMs` ago and never heard of since. */
-  async sweep(leaseMs: number): Promise<void> {
-    const before = this.#options.clock.now - leaseMs;
-    const silent = [...this.#published.values()].filter((published) => published.heardAt <= before);
-    for (const [stream, overdue] of Map.groupBy(silent, (published) => published.stream)) {
-      const takenUpTo = await this.#options.broker.takenUpTo(stream, this.#options.group);
-      const gone = overdue.filter(({ entryId }) => {
-        return entryId === undefined || (takenUpTo !== undefined && compareIds(entryId, takenUpTo) <= 0);
-      });
-      await this.#options.broker.remove(
-        stream,
-        gone.flatMap(({ entryId }) => entryId ?? []),
-      );
-      this.#again(gone);
+  /** Publishes again what has been gone from its stream for `leaseMs`, unheard of, and after `roundMs` what may never have come into it. */
+  async sweep({ leaseMs, roundMs }: { readonly leaseMs: number; readonly roundMs: number }): Promise<void> {
+    const { clock, broker } = this.#options;
+    const now = clock.now;
+    const isOverdue = (published: Published) =>
+      published.heardAt <= now - (published.isUnsure ? roundMs : leaseMs);
+    const silent = [...this.#published.values()].filter(
+      (published) => published.heardAt <= now - leaseMs / looksPerLease || isOverdue(published),
+    );
+    for (const [stream, own] of Map.groupBy(silent, (published) => published.stream)) {
+      const ids = own.flatMap(({ entryId }) => entryId ?? []);
+      const waiting = await broker.has(stream, ids);
+      for (const published of own) {
+        if (published.entryId !== undefined && waiting.has(published.entryId)) published.heardAt = now;
+      }
+      this.#again(own.filter(isOverdue));
     }
   }
 
@@ -163,8 +169,10 @@ export class Dispatcher {
   }
 
   #again(entries: readonly Published[]): void {
-    if (entries.length > 0) this.#options.log.warn({ count: entries.length }, "work published again");
-    for (const { run, task, config } of entries) {
+    // Others were leased, or published anew, while the broker was asked.
+    const current = entries.filter((published) => this.#published.get(published.task) === published);
+    if (current.length > 0) this.#options.log.warn({ count: current.length }, "work published again");
+    for (const { run, task, config } of current) {
       this.settle(task);
       if (isWaiting(task)) this.add(run, task, config);
     }
@@ -191,19 +199,25 @@ export class Dispatcher {
         const ready = queue.shift();
         if (ready === undefined) break;
         if (!isCurrent(ready) || this.#published.has(ready.task)) continue;
-        const published: Published = { ...ready, entryId: undefined, heardAt: this.#options.clock.now };
+        const place = { entryId: undefined, heardAt: this.#options.clock.now, isUnsure: false };
+        const published: Published = { ...ready, ...place };
         this.#published.set(ready.task, published);
         this.#count(stream, 1);
         next.push(published);
       }
     }
     if (next.length === 0) return;
-    const ids = await this.#options.broker.publish(
-      next.map((ready) => ({ stream: ready.stream, body: assignmentOf(ready) })),
-    );
-    next.forEach((published, index) => {
-      published.entryId = ids[index];
-    });
+    try {
+      const ids = await this.#options.broker.publish(
+        next.map((ready) => ({ stream: ready.stream, body: assignmentOf(ready) })),
+      );
+      next.forEach((published, index) => {
+        published.entryId = ids[index];
+      });
+    } catch (error) {
+      for (const published of next) published.isUnsure = true;
+      throw error;
+    }
   }
 }
 

@@ -86,8 +86,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const feeds = new RunFeeds();
   const directory = new OwnerDirectory();
   const peers = new Peers(deps.transportTo);
-  const { workGroup: group, workStream: stream } = settings;
-  const dispatcher = new Dispatcher({ broker, clock: listening, log, group, stream });
+  const dispatcher = new Dispatcher({ broker, clock: listening, log, stream: settings.workStream });
   const announcer = new Announcer({ broker, dispatcher, leases, feeds, log });
   let loss = new AbortController();
 

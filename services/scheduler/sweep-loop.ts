@@ -6,8 +6,8 @@
  *       counts a turn and a half at most.
  *   S2. A lease lapses when its worker was silent for the whole lease time and
  *       every report that waited at the end of it has been applied.
- *   S3. Work that was taken and never heard of for a lease time is published
- *       again.
+ *   S3. Work that left its stream and was never heard of for a lease time is
+ *       published again.
  *   S4. A counter in the broker that went back, or began anew, shows a loss. Then
  *       reports are read from the start, and work is published again after one
  *       round of heartbeats; so it is after a take-over.
@@ -93,7 +93,7 @@ export class Sweeper {
   }
 
   async #turn(): Promise<void> {
-    const { leases, leaseMs, dispatcher, reports, log } = this.#options;
+    const { leases, leaseMs, roundMs, dispatcher, reports, log } = this.#options;
     await this.lapse(leases.silent(leaseMs, reports.drainedAt));
     // Room for what is being carried out unreported, and for as much to come.
     const slots = [...(await this.#options.aliveWorkers()).values()].reduce((sum, own) => sum + own, 0);
@@ -106,7 +106,7 @@ export class Sweeper {
     }
     this.#pulse = pulse;
     this.#endRound();
-    await dispatcher.sweep(leaseMs);
+    await dispatcher.sweep({ leaseMs, roundMs });
   }
 
   /** Ends leases. Never rejects: another owner, or another turn, does it if this one can not. */

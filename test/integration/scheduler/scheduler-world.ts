@@ -87,7 +87,6 @@ export async function world(kind: (typeof brokers)[number]): Promise<World> {
           heartbeatMs: 300,
           replicaLeaseMs: 3_000,
           workStream: "workflow:tasks",
-          workGroup: "workflow_group",
         },
       });
       services.set(address, service);
