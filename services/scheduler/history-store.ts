@@ -8,7 +8,14 @@ export interface RunRow {
   readonly partition: number;
   readonly client_id: string;
   readonly workflow_id: string | null;
+  readonly workflow_version: string | null;
   readonly name: string;
+  /** `key=value` each, sorted. */
+  readonly labels: readonly string[];
+  readonly priority: number;
+  readonly parent_run_id: string | null;
+  readonly schedule_id: string | null;
+  readonly rerun_of: string | null;
   readonly state: string;
   readonly is_cancel_requested: boolean;
   readonly failure: Uint8Array | null;
@@ -74,21 +81,36 @@ export function historyStore(db: Database) {
           where (select owned from verdict)
         ), started as (
           insert into scheduler.run (
-            run_id, partition, client_id, workflow_id, name, state, is_cancel_requested, failure, created_at, ended_at
+            run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
+            parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
           )
-          select run.*
+          select
+            run.run_id, run.partition, run.client_id, run.workflow_id, run.workflow_version, run.name,
+            -- A list of lists can not be unnested by row, so each comes as JSON.
+            array(select json_array_elements_text(run.labels::json)), run.priority,
+            run.parent_run_id, run.schedule_id, run.rerun_of,
+            run.state, run.is_cancel_requested, run.failure, run.created_at, run.ended_at
           from unnest(
             ${started.map((run) => run.run_id)}::uuid[],
             ${started.map((run) => run.partition)}::int[],
             ${started.map((run) => run.client_id)}::text[],
             ${started.map((run) => run.workflow_id)}::uuid[],
+            ${started.map((run) => run.workflow_version)}::text[],
             ${started.map((run) => run.name)}::text[],
+            ${started.map((run) => JSON.stringify(run.labels))}::text[],
+            ${started.map((run) => run.priority)}::int[],
+            ${started.map((run) => run.parent_run_id)}::uuid[],
+            ${started.map((run) => run.schedule_id)}::uuid[],
+            ${started.map((run) => run.rerun_of)}::uuid[],
             ${started.map((run) => run.state)}::text[],
             ${started.map((run) => run.is_cancel_requested)}::boolean[],
             ${started.map((run) => run.failure)}::bytea[],
             ${started.map((run) => run.created_at)}::timestamptz[],
             ${started.map((run) => run.ended_at)}::timestamptz[]
-          ) as run
+          ) as run (
+            run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
+            parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
+          )
           where (select owned from verdict)
         ), changed as (
           update scheduler.run as run

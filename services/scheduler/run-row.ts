@@ -10,7 +10,15 @@ export function runRowOf(run: Run): RunRow {
     partition: partitionOf(run.runId),
     client_id: run.clientId,
     workflow_id: run.workflowId ?? null,
+    workflow_version: run.workflowVersion ?? null,
     name: run.plan.definition.name,
+    labels: Object.entries(run.labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .sort(),
+    priority: run.priority,
+    parent_run_id: run.parent?.runId ?? null,
+    schedule_id: run.scheduleId ?? null,
+    rerun_of: run.rerunOf ?? null,
     state: run.state,
     is_cancel_requested: run.isCancelRequested,
     failure: run.failure === undefined ? null : jsonBytes({ ...run.failure }),

@@ -35,7 +35,8 @@ export function runStore(db: Database) {
           : sql`(created_at, run_id) < (${after.createdAt}::timestamptz, ${after.runId}::uuid)`;
       return await db.query<RunRow>(sql`
         select
-          run_id, partition, client_id, workflow_id, name, state, is_cancel_requested, failure, created_at, ended_at
+          run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
+          parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
         from scheduler.run
         where ${ofClient}
           and ${inStates}

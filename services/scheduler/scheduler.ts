@@ -33,6 +33,7 @@ import { Peers } from "./peers.ts";
 import { ReportReader } from "./report-loop.ts";
 import { ownerService } from "./rpc/owner-service.ts";
 import { downloadResults } from "./rpc/results.ts";
+import { runCommands } from "./rpc/run-commands.ts";
 import { runs } from "./rpc/runs.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
@@ -190,7 +191,8 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       rpc.service(SchedulerService, {
         ...tasks({ router, load, loadAll, runs: storedRuns }),
         ...workflows({ workflows: storedWorkflows, knownHandlers: async () => await handlers.all() }),
-        ...runs({ router, load, runs: storedRuns, history, workflows: storedWorkflows }),
+        ...runs({ load, runs: storedRuns, history }),
+        ...runCommands({ router, load, workflows: storedWorkflows }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

@@ -38,6 +38,25 @@ export type Outcome =
   | { readonly kind: "failed"; readonly reason: string; readonly message: string; readonly exitCode?: number }
   | { readonly kind: "cancelled" };
 
+/** Names and values that something is found by. */
+export type Labels = { readonly [name: string]: string };
+
+/** The task whose `workflow` node started a run. */
+export interface ParentTask {
+  readonly runId: string;
+  readonly nodeId: string;
+  readonly attempt: number;
+  /** How many runs there are above, the parent included. */
+  readonly depth: number;
+}
+
+/** A node that completed in a run that is repeated. */
+export interface KeptOutput {
+  readonly nodeId: string;
+  readonly output: Json;
+  readonly files: readonly LeftFile[];
+}
+
 /** A worker's right to an attempt. */
 export interface Lease {
   readonly workerId: string;
@@ -57,8 +76,21 @@ export type Fact =
       readonly requestDigest: string;
       /** Undefined for a stand-alone task. */
       readonly workflowId?: string;
+      readonly workflowVersion?: string;
       readonly definition: Definition;
       readonly input: Json;
+      /** Whether the run waits to be resumed before anything of it starts. */
+      readonly hold?: boolean;
+      readonly priority?: number;
+      readonly labels?: Labels;
+      /** The task of another run that started it. */
+      readonly parent?: ParentTask;
+      readonly scheduleId?: string;
+      /** The nominal time of the firing that started it, as ISO 8601. */
+      readonly scheduledAt?: string;
+      readonly rerunOf?: string;
+      /** What a repetition keeps of the run that it repeats. */
+      readonly kept?: readonly KeptOutput[];
     }
   | AttemptFact<"task_leased", { readonly lease: Lease; readonly report: number }>
   | AttemptFact<"task_started", { readonly report: number }>

@@ -3,7 +3,7 @@
  * records; they are changed in place, because a run has one owner, and copying
  * them would be most of the work.
  */
-import type { Failure, Lease, LeftFile } from "./event.ts";
+import type { Failure, Labels, Lease, LeftFile, ParentTask } from "./event.ts";
 import type { Json } from "./json.ts";
 import type { Plan } from "./plan.ts";
 import type { RunState, TaskState } from "./task-state.ts";
@@ -16,6 +16,13 @@ export interface Run {
   readonly requestId: string;
   readonly requestDigest: string;
   readonly workflowId: string | undefined;
+  readonly workflowVersion: string | undefined;
+  readonly priority: number;
+  readonly labels: Labels;
+  readonly parent: ParentTask | undefined;
+  readonly scheduleId: string | undefined;
+  readonly scheduledAt: string | undefined;
+  readonly rerunOf: string | undefined;
   readonly input: Json;
   readonly createdAt: Date;
   /** In the order of the plan's nodes. */

@@ -1,23 +1,15 @@
-import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { ExecuteRequestSchema } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
-import { isRunId } from "../../../lib/ids/task-id.ts";
-import type { CommandRouter } from "../command-router.ts";
 import { jsonBytes } from "../core/json.ts";
 import { shownDetails } from "../event-details.ts";
 import type { HistoryStore } from "../history-store.ts";
 import { runMessage, runMessageOfRow } from "../run-message.ts";
 import type { RunStore } from "../run-store.ts";
 import { runStateMessage, runStateOf } from "../state-message.ts";
-import type { WorkflowStore } from "../workflow-store.ts";
 import { type LoadRun, owningOf, runFor } from "./access.ts";
 import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
-import { requestedRun } from "./requested-run.ts";
-import { inputFaults, refuse, requestIdFaults } from "./validate.ts";
 
 /** What all outputs of a run may take in one answer, so that it stays a message: 7 MiB. */
 const maxResultsBytes = 7 * 1024 * 1024;
@@ -26,36 +18,19 @@ const maxResultsBytes = 7 * 1024 * 1024;
 const defaultEvents = 100;
 
 export interface RunsDeps {
-  readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
   readonly runs: Pick<RunStore, "page">;
   readonly history: Pick<HistoryStore, "eventPage">;
-  readonly workflows: Pick<WorkflowStore, "read">;
 }
 
 type Runs = Pick<
   ServiceImpl<typeof SchedulerService>,
-  "startRun" | "getRun" | "listRuns" | "listRunEvents" | "getRunResults" | "cancelRun"
+  "getRun" | "listRuns" | "listRunEvents" | "getRunResults"
 >;
 
-/** The RPCs about runs, but for watching them. */
-export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs {
+/** The RPCs that read runs, but for watching them. */
+export function runs({ load, runs, history }: RunsDeps): Runs {
   return {
-    async startRun(request, context) {
-      refuse([...requestIdFaults(request.requestId), ...inputFaults(request.input)]);
-      const caller = owningOf(context);
-      const { workflowId } = request;
-      const workflow = isRunId(workflowId) ? (await workflows.read([workflowId])).get(workflowId) : undefined;
-      if (workflow === undefined || (workflow.clientId !== caller.clientId && !caller.admin)) {
-        const metadata = { workflow_id: workflowId.slice(0, 100) };
-        throw new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
-      }
-      const requested = requestedRun(caller, request.requestId);
-      const command = { case: "startRun", value: request } as const;
-      await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
-      return { run: runMessage(await runFor(caller, requested.runId, load)) };
-    },
-
     async getRun({ runId }, context) {
       return { run: runMessage(await runFor(owningOf(context), runId, load)) };
     },
@@ -119,16 +94,6 @@ export function runs({ router, load, runs, history, workflows }: RunsDeps): Runs
         throw new DomainError("TOO_LARGE", message, { limit: String(maxResultsBytes) });
       }
       return { state: runStateMessage[run.state], results: Object.fromEntries(results) };
-    },
-
-    async cancelRun({ runId, requestId }, context) {
-      refuse(requestIdFaults(requestId));
-      const caller = owningOf(context);
-      await runFor(caller, runId, load);
-      const command = { case: "cancelRun", value: { runId } } as const;
-      const request = { ...caller, runId, requestId: requestId || randomUUID(), command };
-      await router.execute(create(ExecuteRequestSchema, request), context.signal);
-      return { run: runMessage(await runFor(caller, runId, load)) };
     },
   };
 }
