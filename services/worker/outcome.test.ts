@@ -17,6 +17,29 @@ describe("the report of an outcome", () => {
   });
 });
 
+describe("the report of a failure", () => {
+  const failed = { kind: "failed", reason: "HTTP_STATUS", message: "503" } as const;
+
+  test("says whether another attempt makes sense, and when", () => {
+    const { outcome } = endedOf({ ...failed, nonRetryable: true, retryDelayMs: 1_500 }, 0);
+    expect(outcome.value).toMatchObject({
+      nonRetryable: true,
+      retryDelay: { seconds: 1n, nanos: 500_000_000 },
+    });
+  });
+
+  test("leaves both to the policy when the handler does not know", () => {
+    const { outcome } = endedOf(failed, 0);
+    expect(outcome.value).toMatchObject({ nonRetryable: false });
+    expect(outcome.value).not.toHaveProperty("retryDelay");
+  });
+
+  test("names no delay above the contract's bound", () => {
+    const { outcome } = endedOf({ ...failed, retryDelayMs: 1e15 }, 0);
+    expect(outcome.value).toMatchObject({ retryDelay: { seconds: 604_800n } });
+  });
+});
+
 describe("boundedText", () => {
   test("never cuts a character, and mends lone surrogates", () => {
     expect(boundedText("aé😀", 6)).toBe("aé");

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { type Ended, EndedSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type Ended, EndedSchema, FailedSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
 import { boundedText } from "./bounded-text.ts";
 
 /** The kinds of failure that a worker reports; their meaning stands at `antiphon.scheduler.v1.Failure`. */
@@ -13,7 +14,17 @@ export type FailureReason =
   | "STORAGE_LIMIT"
   | "ENVIRONMENT_FAILED"
   | "SANDBOX_UNAVAILABLE"
-  | "OUTPUT_INVALID";
+  | "OUTPUT_INVALID"
+  | "CONFIG_INVALID"
+  | "HTTP_STATUS"
+  | "NETWORK_ERROR"
+  | "CALL_TIMEOUT"
+  | "ADDRESS_REFUSED"
+  | "REDIRECT_REFUSED"
+  | "RESPONSE_TOO_LARGE"
+  | "RESPONSE_INVALID"
+  | "LLM_NOT_CONFIGURED"
+  | "SIMULATED_FAILURE";
 
 /** What went wrong, for people in `message`. */
 export interface Failure {
@@ -21,6 +32,10 @@ export interface Failure {
   readonly reason: FailureReason;
   readonly message: string;
   readonly exitCode?: number;
+  /** No other attempt will do better, whatever the node's policy says. */
+  readonly nonRetryable?: boolean;
+  /** When another attempt makes sense, in ms from now; in place of the delay that the policy gives. */
+  readonly retryDelayMs?: number;
 }
 
 /** A file that was left behind and is stored. */
@@ -39,6 +54,9 @@ export type Outcome =
 export const maxOutputBytes = 1_048_576;
 const maxMessageBytes = 4_096;
 
+/** The contract's bound on a delay that a failure names. */
+const maxRetryDelayMs = 7 * 86_400_000;
+
 /** The report of an outcome, with the number of the attempt's last transcript entry. An output over its bound is a failure. */
 export function endedOf(outcome: Outcome, lastSeq: number): Ended {
   const files = outcome.kind === "cancelled" ? [] : (outcome.files ?? []);
@@ -56,10 +74,17 @@ function reportedOutcome(outcome: Outcome): Ended["outcome"] {
         return reportedOutcome(outputTooLarge(outcome.output.length));
       return { case: "output", value: outcome.output };
     case "failed": {
-      const { reason, exitCode } = outcome;
-      const message = boundedText(outcome.message, maxMessageBytes);
-      const failed = { $typeName: "antiphon.worker.v1.Failed", reason, message } as const;
-      return { case: "failed", value: exitCode === undefined ? failed : { ...failed, exitCode } };
+      const { reason, exitCode, nonRetryable = false, retryDelayMs } = outcome;
+      const failed = create(FailedSchema, {
+        reason,
+        message: boundedText(outcome.message, maxMessageBytes),
+        nonRetryable,
+        ...(exitCode !== undefined && { exitCode }),
+        ...(retryDelayMs !== undefined && {
+          retryDelay: durationFromMs(Math.min(retryDelayMs, maxRetryDelayMs)),
+        }),
+      });
+      return { case: "failed", value: failed };
     }
     case "cancelled":
       return { case: "cancelled", value: { $typeName: "antiphon.worker.v1.Cancelled" } };
