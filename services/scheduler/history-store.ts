@@ -152,6 +152,20 @@ export function historyStore(db: Database) {
       `);
     },
 
+    /** Those of the runs whose histories go on after the given seqs. */
+    async runsBeyond(known: ReadonlyMap<string, number>): Promise<string[]> {
+      const rows = await db.query<{ run_id: string }>(sql`
+        select known.run_id
+        from unnest(${[...known.keys()]}::uuid[], ${[...known.values()]}::int[]) as known (run_id, seq)
+        where exists (
+          select from scheduler.run_event as event
+          where event.run_id = known.run_id
+            and event.seq > known.seq
+        )
+      `);
+      return rows.map((row) => row.run_id);
+    },
+
     /** A page of one run's history. */
     async eventPage({
       runId,

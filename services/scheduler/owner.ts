@@ -86,6 +86,11 @@ export class Owner {
     return this.#claims;
   }
 
+  /** How many facts the record of a run holds, committed or not; undefined when there is no record here, or none that may be trusted (O5). */
+  seqOf(runId: string): number | undefined {
+    return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId)?.seq : undefined;
+  }
+
   /** Lets the owner answer until then, on the clock of `performance.now()`. */
   extendLease(endsAt: number): void {
     this.#leaseEndsAt = endsAt;

@@ -212,7 +212,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         }),
       );
       rpc.service(OwnerService, ownerService({ commands, hearHere, owned }));
-      rpc.service(TaskStateService, taskStateService({ router, loadAll }));
+      rpc.service(TaskStateService, taskStateService({ router, owner, history, loadAll }));
     },
     audiences: {
       [SchedulerService.typeName]: ["tasks-api", "admin-api"],

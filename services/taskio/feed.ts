@@ -35,7 +35,7 @@ const keptForNewcomers: Bounds = { entries: 1_024, bytes: 1_048_576 };
 export interface FeedNeeds {
   readonly reader: Pick<TranscriptReader, "fromStream" | "fromArchive" | "page">;
   readonly store: Pick<TranscriptStore, "heads">;
-  readonly states: Pick<TaskStates, "ask">;
+  readonly states: Pick<TaskStates, "askForNewer">;
   readonly archiver: Pick<Archiver, "wake" | "examine">;
   readonly log: Logger;
   /** How far a watcher may fall behind before it is dropped. */
@@ -149,7 +149,7 @@ export class Feed {
   }
 
   async #lookAtState(): Promise<void> {
-    const state = await this.#needs.states.ask(this.taskId);
+    const state = await this.#needs.states.askForNewer(this.#state);
     if (state !== undefined) this.offer(state);
   }
 

@@ -42,6 +42,21 @@ describe("TaskStates", () => {
     expect(sizes).toEqual([1_000, 1_000, 500]);
   });
 
+  test("says what is known of a task when all who ask know something, and how little", async () => {
+    const calls: Record<string, number>[] = [];
+    const states = new TaskStates({
+      async getTaskStates({ knownRunSeqs }) {
+        calls.push(knownRunSeqs);
+        return { tasks: [create(TaskIOStateSchema, { taskId: "b", runSeq: 9 })] };
+      },
+    });
+    const known = (taskId: string, runSeq: number) => states.askForNewer({ taskId, runSeq });
+    const answers = [known("a", 4), known("a", 3), known("b", 5), states.ask("b"), known("c", 7)];
+    const seqs = (await Promise.all(answers)).map((state) => state?.runSeq);
+    expect(seqs).toEqual([undefined, undefined, 9, 9, undefined]);
+    expect(calls).toEqual([{ a: 3, c: 7 }]);
+  });
+
   test("rejects when the scheduler does, and asks again when it is asked again", async () => {
     let fails = true;
     const states = new TaskStates({

@@ -5,6 +5,8 @@
  *       next one, each task once, so a busy process asks for many tasks at a time.
  *   T2. An answer was given after its question was asked: nobody is answered from
  *       a call that had begun before.
+ *   T3. Whoever knows a state says so. A task of which all who ask in one call
+ *       know something is answered only when there is more to know.
  */
 import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
@@ -15,7 +17,7 @@ const maxTasksPerCall = 1_000;
 /** The part of the scheduler's TaskStateService that is needed here. */
 export interface AsksForStates {
   getTaskStates(
-    request: { readonly taskIds: string[] },
+    request: { readonly taskIds: string[]; readonly knownRunSeqs: Record<string, number> },
     options: { readonly timeoutMs: number },
   ): Promise<{ readonly tasks: readonly TaskIOState[] }>;
 }
@@ -24,6 +26,8 @@ export interface AsksForStates {
 const timeoutMs = 10_000;
 
 interface Question {
+  /** The `run_seq` of the state that is known, 0 when none is. */
+  readonly knownSeq: number;
   readonly resolve: (state: TaskIOState | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -40,7 +44,20 @@ export class TaskStates {
 
   /** The task as it stands, undefined when there is no such task. Rejects when the scheduler does not answer. */
   async ask(taskId: string): Promise<TaskIOState | undefined> {
-    const { promise, ...question } = Promise.withResolvers<TaskIOState | undefined>();
+    return await this.#ask(taskId, 0);
+  }
+
+  /** As `ask`, for whoever knows the task as it stood: undefined, too, when its run holds no more facts than that. It may be answered all the same. */
+  async askForNewer({
+    taskId,
+    runSeq,
+  }: Pick<TaskIOState, "taskId" | "runSeq">): Promise<TaskIOState | undefined> {
+    return await this.#ask(taskId, runSeq);
+  }
+
+  async #ask(taskId: string, knownSeq: number): Promise<TaskIOState | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<TaskIOState | undefined>();
+    const question = { knownSeq, resolve, reject };
     const questions = this.#waiting.get(taskId);
     if (questions === undefined) this.#waiting.set(taskId, [question]);
     else questions.push(question);
@@ -59,11 +76,14 @@ export class TaskStates {
   }
 
   async #askOnce(questions: ReadonlyMap<string, readonly Question[]>): Promise<void> {
+    const knownRunSeqs: Record<string, number> = {};
+    for (const [taskId, asked] of questions) {
+      const knownSeq = Math.min(...asked.map((question) => question.knownSeq));
+      if (knownSeq > 0) knownRunSeqs[taskId] = knownSeq;
+    }
     try {
-      const { tasks } = await this.#scheduler.getTaskStates(
-        { taskIds: [...questions.keys()] },
-        { timeoutMs },
-      );
+      const request = { taskIds: [...questions.keys()], knownRunSeqs };
+      const { tasks } = await this.#scheduler.getTaskStates(request, { timeoutMs });
       const states = new Map(tasks.map((state) => [state.taskId, state]));
       for (const [taskId, asked] of questions) for (const { resolve } of asked) resolve(states.get(taskId));
     } catch (error) {

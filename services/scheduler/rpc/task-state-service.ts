@@ -8,36 +8,49 @@ import {
 } from "../../../gen/antiphon/internal/v1/task_state_service_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { parseTaskId } from "../../../lib/ids/task-id.ts";
+import { type ChangedRuns, lookAtChanged } from "../changed-runs.ts";
 import type { CommandRouter } from "../command-router.ts";
 import { taskOf } from "../core/decide-report.ts";
 import type { Run, Task } from "../core/run.ts";
 import { failureMessage, promptMessage } from "../run-message.ts";
 import { taskStateMessage } from "../state-message.ts";
+import { refuse } from "./validate.ts";
 
-export interface TaskStateServiceDeps {
+/** As many tasks are answered in one call. */
+const maxTasks = 1_000;
+
+export interface TaskStateServiceDeps extends ChangedRuns {
   readonly router: Pick<CommandRouter, "execute">;
-  readonly loadAll: (runIds: readonly string[]) => Promise<Map<string, Run>>;
 }
 
 /** What taskio asks. */
 export function taskStateService({
   router,
-  loadAll,
+  ...changedRuns
 }: TaskStateServiceDeps): ServiceImpl<typeof TaskStateService> {
   return {
-    async getTaskStates({ taskIds }) {
-      const places = taskIds.flatMap((taskId) => {
+    async getTaskStates({ taskIds, knownRunSeqs }) {
+      if (taskIds.length > maxTasks) {
+        refuse([{ path: "task_ids", reason: "FIELD_INVALID", message: `has more than ${maxTasks} items` }]);
+      }
+      const nodesOf = new Map<string, { readonly taskId: string; readonly nodeId: string }[]>();
+      const known = new Map<string, number>();
+      for (const taskId of taskIds) {
         const place = parseTaskId(taskId);
-        return place === undefined ? [] : [{ taskId, ...place }];
-      });
-      const runs = await loadAll([...new Set(places.map(({ runId }) => runId))]);
-      return {
-        tasks: places.flatMap(({ taskId, runId, nodeId }) => {
-          const run = runs.get(runId);
+        if (place === undefined) continue;
+        const { runId, nodeId } = place;
+        const nodes = nodesOf.get(runId) ?? [];
+        nodesOf.set(runId, nodes);
+        nodes.push({ taskId, nodeId });
+        known.set(runId, Math.min(known.get(runId) ?? Infinity, knownRunSeqs[taskId] ?? 0));
+      }
+      const seen = await lookAtChanged(changedRuns, known, (run) =>
+        (nodesOf.get(run.runId) ?? []).flatMap(({ taskId, nodeId }) => {
           const task = taskOf(run, nodeId);
-          return run === undefined || task === undefined ? [] : [ioState(taskId, run, task)];
+          return task === undefined ? [] : [ioState(taskId, run, task)];
         }),
-      };
+      );
+      return { tasks: [...seen.values()].flat() };
     },
 
     async answerPrompt(request, { signal }) {

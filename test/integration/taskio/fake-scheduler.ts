@@ -30,9 +30,10 @@ export class FakeScheduler {
     this.#broker = broker;
     this.transport = createRouterTransport(({ service }) => {
       service(TaskStateService, {
-        getTaskStates: ({ taskIds }) => {
+        getTaskStates: ({ taskIds, knownRunSeqs }) => {
           this.calls += 1;
-          return { tasks: taskIds.flatMap((taskId) => this.#tasks.get(taskId) ?? []) };
+          const tasks = taskIds.flatMap((taskId) => this.#tasks.get(taskId) ?? []);
+          return { tasks: tasks.filter(({ taskId, runSeq }) => runSeq > (knownRunSeqs[taskId] ?? 0)) };
         },
         answerPrompt: (request) => {
           this.onAnswer(request);

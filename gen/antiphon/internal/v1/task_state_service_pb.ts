@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/internal/v1/task_state_service.proto.
  */
 export const file_antiphon_internal_v1_task_state_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1hbnRpcGhvbi9pbnRlcm5hbC92MS90YXNrX3N0YXRlX3NlcnZpY2UucHJvdG8SFGFudGlwaG9uLmludGVybmFsLnYxIigKFEdldFRhc2tTdGF0ZXNSZXF1ZXN0EhAKCHRhc2tfaWRzGAEgAygJIkkKFUdldFRhc2tTdGF0ZXNSZXNwb25zZRIwCgV0YXNrcxgBIAMoCzIhLmFudGlwaG9uLmludGVybmFsLnYxLlRhc2tJT1N0YXRlIvACCgtUYXNrSU9TdGF0ZRIPCgd0YXNrX2lkGAEgASgJEhEKCWNsaWVudF9pZBgCIAEoCRIvCgVzdGF0ZRgDIAEoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgEIAEoBRIyCgdwcm9tcHRzGAUgAygLMiEuYW50aXBob24uaW50ZXJuYWwudjEuUHJvbXB0U3RhdGUSLwoHZmFpbHVyZRgGIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYWlsdXJlEhAKCHNlYWxfa2V5GAcgASgMEkIKCWxhc3Rfc2VxcxgIIAMoCzIvLmFudGlwaG9uLmludGVybmFsLnYxLlRhc2tJT1N0YXRlLkxhc3RTZXFzRW50cnkSDwoHcnVuX3NlcRgJIAEoBRovCg1MYXN0U2Vxc0VudHJ5EgsKA2tleRgBIAEoBRINCgV2YWx1ZRgCIAEoBToCOAEiYQoLUHJvbXB0U3RhdGUSLQoGcHJvbXB0GAEgASgLMh0uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb21wdBIOCgZjbG9zZWQYAiABKAgSEwoLYW5zd2VyZWRfYnkYAyABKAkimwEKE0Fuc3dlclByb21wdFJlcXVlc3QSDwoHdGFza19pZBgBIAEoCRIRCglwcm9tcHRfaWQYAiABKAkSEQoJY2xpZW50X2lkGAMgASgJEg0KBWFkbWluGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDgoEdGV4dBgGIAEoCUgAEhAKBnNlYWxlZBgHIAEoDEgAQggKBmFuc3dlciIWChRBbnN3ZXJQcm9tcHRSZXNwb25zZTLtAQoQVGFza1N0YXRlU2VydmljZRJtCg1HZXRUYXNrU3RhdGVzEiouYW50aXBob24uaW50ZXJuYWwudjEuR2V0VGFza1N0YXRlc1JlcXVlc3QaKy5hbnRpcGhvbi5pbnRlcm5hbC52MS5HZXRUYXNrU3RhdGVzUmVzcG9uc2UiA5ACARJqCgxBbnN3ZXJQcm9tcHQSKS5hbnRpcGhvbi5pbnRlcm5hbC52MS5BbnN3ZXJQcm9tcHRSZXF1ZXN0GiouYW50aXBob24uaW50ZXJuYWwudjEuQW5zd2VyUHJvbXB0UmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_antiphon_scheduler_v1_task]);
+  fileDesc("Ci1hbnRpcGhvbi9pbnRlcm5hbC92MS90YXNrX3N0YXRlX3NlcnZpY2UucHJvdG8SFGFudGlwaG9uLmludGVybmFsLnYxIrMBChRHZXRUYXNrU3RhdGVzUmVxdWVzdBIQCgh0YXNrX2lkcxgBIAMoCRJUCg5rbm93bl9ydW5fc2VxcxgCIAMoCzI8LmFudGlwaG9uLmludGVybmFsLnYxLkdldFRhc2tTdGF0ZXNSZXF1ZXN0Lktub3duUnVuU2Vxc0VudHJ5GjMKEUtub3duUnVuU2Vxc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBToCOAEiSQoVR2V0VGFza1N0YXRlc1Jlc3BvbnNlEjAKBXRhc2tzGAEgAygLMiEuYW50aXBob24uaW50ZXJuYWwudjEuVGFza0lPU3RhdGUi8AIKC1Rhc2tJT1N0YXRlEg8KB3Rhc2tfaWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEi8KBXN0YXRlGAMgASgOMiAuYW50aXBob24uc2NoZWR1bGVyLnYxLlRhc2tTdGF0ZRIPCgdhdHRlbXB0GAQgASgFEjIKB3Byb21wdHMYBSADKAsyIS5hbnRpcGhvbi5pbnRlcm5hbC52MS5Qcm9tcHRTdGF0ZRIvCgdmYWlsdXJlGAYgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLkZhaWx1cmUSEAoIc2VhbF9rZXkYByABKAwSQgoJbGFzdF9zZXFzGAggAygLMi8uYW50aXBob24uaW50ZXJuYWwudjEuVGFza0lPU3RhdGUuTGFzdFNlcXNFbnRyeRIPCgdydW5fc2VxGAkgASgFGi8KDUxhc3RTZXFzRW50cnkSCwoDa2V5GAEgASgFEg0KBXZhbHVlGAIgASgFOgI4ASJhCgtQcm9tcHRTdGF0ZRItCgZwcm9tcHQYASABKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUHJvbXB0Eg4KBmNsb3NlZBgCIAEoCBITCgthbnN3ZXJlZF9ieRgDIAEoCSKbAQoTQW5zd2VyUHJvbXB0UmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEhEKCXByb21wdF9pZBgCIAEoCRIRCgljbGllbnRfaWQYAyABKAkSDQoFYWRtaW4YBCABKAgSEgoKcmVxdWVzdF9pZBgFIAEoCRIOCgR0ZXh0GAYgASgJSAASEAoGc2VhbGVkGAcgASgMSABCCAoGYW5zd2VyIhYKFEFuc3dlclByb21wdFJlc3BvbnNlMu0BChBUYXNrU3RhdGVTZXJ2aWNlEm0KDUdldFRhc2tTdGF0ZXMSKi5hbnRpcGhvbi5pbnRlcm5hbC52MS5HZXRUYXNrU3RhdGVzUmVxdWVzdBorLmFudGlwaG9uLmludGVybmFsLnYxLkdldFRhc2tTdGF0ZXNSZXNwb25zZSIDkAIBEmoKDEFuc3dlclByb21wdBIpLmFudGlwaG9uLmludGVybmFsLnYxLkFuc3dlclByb21wdFJlcXVlc3QaKi5hbnRpcGhvbi5pbnRlcm5hbC52MS5BbnN3ZXJQcm9tcHRSZXNwb25zZSIDkAICYgZwcm90bzM", [file_antiphon_scheduler_v1_task]);
 
 /**
  * Asks for tasks.
@@ -26,6 +26,14 @@ export type GetTaskStatesRequest = Message<"antiphon.internal.v1.GetTaskStatesRe
    * @generated from field: repeated string task_ids = 1;
    */
   taskIds: string[];
+
+  /**
+   * The `run_seq` that the caller knows of a task, by its id. A task without one
+   * is answered in any case.
+   *
+   * @generated from field: map<string, int32> known_run_seqs = 2;
+   */
+  knownRunSeqs: { [key: string]: number };
 };
 
 /**
@@ -42,7 +50,7 @@ export const GetTaskStatesRequestSchema: GenMessage<GetTaskStatesRequest> = /*@_
  */
 export type GetTaskStatesResponse = Message<"antiphon.internal.v1.GetTaskStatesResponse"> & {
   /**
-   * Those that exist.
+   * Those that exist and of which the caller does not know as much.
    *
    * @generated from field: repeated antiphon.internal.v1.TaskIOState tasks = 1;
    */
@@ -267,7 +275,11 @@ export const AnswerPromptResponseSchema: GenMessage<AnswerPromptResponse> = /*@_
 export const TaskStateService: GenService<{
   /**
    * GetTaskStates answers tasks as history has them. Unknown ids are missing in
-   * the answer.
+   * the answer, and so are tasks of runs that hold no more facts than the caller
+   * knows.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT: more than 1,000 ids.
    *
    * @generated from rpc antiphon.internal.v1.TaskStateService.GetTaskStates
    */
