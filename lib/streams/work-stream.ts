@@ -22,7 +22,16 @@ export const encodeAssignment = (assignment: Assignment): Uint8Array =>
 /** Throws when the bytes are not an assignment. */
 export const decodeAssignment = (body: Uint8Array): Assignment => fromBinary(AssignmentSchema, body);
 
-/** The stream of a handler's tasks. Programs have one of their own, so that those which wait for a program slot hold up nothing else. */
+/** The streams of handlers whose tasks take their time, so that those which wait for a slot of their kind hold up nothing else. */
+const ownStreams: ReadonlyMap<string, string> = new Map([
+  ["program", "program"],
+  ["call_external_service", "calls"],
+  ["llm", "calls"],
+  ["unreliable_handler", "calls"],
+]);
+
+/** The stream of a handler's tasks. */
 export function workStreamOf(handler: string, stream: string = defaultWorkStream): string {
-  return handler === "program" ? `${stream}:program` : stream;
+  const own = ownStreams.get(handler);
+  return own === undefined ? stream : `${stream}:${own}`;
 }

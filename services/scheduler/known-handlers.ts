@@ -1,7 +1,7 @@
 import type { WorkerStore } from "./worker-store.ts";
 
 /** Handlers that every installation knows, before any worker registered. */
-const builtIn = ["noop", "program"] as const;
+const builtIn = ["noop", "program", "call_external_service", "llm", "unreliable_handler"] as const;
 
 /** How long what was read is good. */
 const freshMs = 1_000;

@@ -36,6 +36,7 @@ function leased() {
   const end = Promise.withResolvers<void>();
   const handler: Handler = {
     kind: "leased",
+    slots: "program",
     run: async (task) => {
       begun.resolve(task);
       task.started();

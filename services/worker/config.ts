@@ -1,18 +1,35 @@
 import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
-import { readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { ConfigError, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
 import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
+import { type AllowedHost, allowedHost } from "./calls/allowed-host.ts";
 import { defaultProgramFolder, type IsolationOptions } from "./isolation.ts";
-import type { WorkerSettings } from "./worker.ts";
+import type { CallSettings, WorkerSettings } from "./worker.ts";
 
 /** How a worker is set up, in whatever process it runs. */
 export interface WorkerConfig {
   readonly settings: WorkerSettings;
   readonly isolation: IsolationOptions;
+  readonly calls: CallSettings;
 }
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+/** Hosts and networks, with commas between them. */
+const allowedHosts = z.string().transform((list, context): AllowedHost[] => {
+  const entries = list.split(",").map((entry) => entry.trim());
+  return entries.flatMap((entry) => {
+    if (entry === "") return [];
+    const host = allowedHost(entry);
+    if (host !== undefined) return [host];
+    context.addIssue({
+      code: "custom",
+      message: "has an entry that is neither a host, host:port nor address/prefix",
+    });
+    return [];
+  });
+});
 
 const schema = {
   /** Names the worker in lists and streams; stable over restarts, and unique. */
@@ -28,7 +45,9 @@ const schema = {
   WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
   WORKER_GROUP: z.string().min(1).default(defaultWorkGroup),
   /** How many tasks without a program are carried out at once: they wait more than they compute. */
-  WORKER_SLOTS: count(1, 9_000).default(256),
+  WORKER_SLOTS: count(1, 8_000).default(256),
+  /** How many calls of others are under way at once; 0 offers none. They hardly compute, but each may hold a response of 1 MiB. */
+  CALL_SLOTS: count(0, 1_000).default(128),
   /** How many programs run at once; 0 offers none. A program may keep a core busy and hold 2 GiB, but mostly waits. */
   PROGRAM_SLOTS: count(0, 1_000).default(availableParallelism() * 2),
   /** How programs are isolated; `process` isolates hardly anything and is for trusted code. */
@@ -41,6 +60,15 @@ const schema = {
   PROGRAM_PYTHON: z.string().startsWith("/").optional(),
   /** What environments may take together, in bytes. */
   ENVIRONMENT_BYTES: z.coerce.number().int().positive().default(20e9),
+  /** What `call_external_service` may reach although it is not public. */
+  HTTP_ALLOWED_HOSTS: allowedHosts.default([]),
+  /** Where language models answer, up to and without `/chat/completions`; trusted, so it may be local. */
+  LLM_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  LLM_API_KEY: secret.optional(),
+  /** For nodes that name no model. */
+  LLM_MODEL: z.string().min(1).optional(),
+  /** How long an answer may take. */
+  LLM_TIMEOUT_MS: count(1, 3_600_000).default(120_000),
   /** How long a worker that is stopped waits for what it holds before it ends it. */
   WORKER_DRAIN_MS: count(0, 3_600_000).default(2_000),
 };
@@ -54,6 +82,7 @@ export function readConfig(env: NodeJS.ProcessEnv): WorkerConfig {
       stream: read.WORKER_STREAM,
       group: read.WORKER_GROUP,
       slots: read.WORKER_SLOTS,
+      callSlots: read.CALL_SLOTS,
       programSlots: read.PROGRAM_SLOTS,
       drainMs: read.WORKER_DRAIN_MS,
     },
@@ -65,7 +94,24 @@ export function readConfig(env: NodeJS.ProcessEnv): WorkerConfig {
       pythonPath: read.PROGRAM_PYTHON,
       environmentBytes: read.ENVIRONMENT_BYTES,
     },
+    calls: {
+      allowedHosts: read.HTTP_ALLOWED_HOSTS,
+      llm: llmSettingsOf(read),
+    },
   };
+}
+
+function llmSettingsOf(read: {
+  readonly LLM_BASE_URL?: string | undefined;
+  readonly LLM_API_KEY?: Secret | undefined;
+  readonly LLM_MODEL?: string | undefined;
+  readonly LLM_TIMEOUT_MS: number;
+}): CallSettings["llm"] {
+  const { LLM_BASE_URL: baseUrl, LLM_API_KEY: apiKey, LLM_MODEL: model, LLM_TIMEOUT_MS: timeoutMs } = read;
+  if (baseUrl !== undefined) return { baseUrl, apiKey, model, timeoutMs };
+  // Which endpoint a key is for is never guessed.
+  if (apiKey !== undefined) throw new ConfigError(["LLM_BASE_URL: is required with LLM_API_KEY"]);
+  return undefined;
 }
 
 /** What a worker that is a process of its own has to reach besides. */

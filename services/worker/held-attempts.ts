@@ -15,8 +15,9 @@ import { Slots } from "./slots.ts";
 export interface HeldAttemptsOptions {
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly host: Omit<AttemptHost, "over" | "forgotten">;
-  /** How many short and leased attempts are carried out at once. */
+  /** How many attempts of each kind are carried out at once. */
   readonly slots: number;
+  readonly callSlots: number;
   readonly programSlots: number;
   /** How many attempts are held at most, also those that are over and wait for confirmation. */
   readonly places: number;
@@ -24,17 +25,19 @@ export interface HeldAttemptsOptions {
 
 export class HeldAttempts {
   readonly shortSlots: Slots;
-  readonly leasedSlots: Slots;
+  readonly callSlots: Slots;
+  readonly programSlots: Slots;
   readonly places: Slots;
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #host: AttemptHost;
   readonly #attempts = new Map<string, Attempt>();
   readonly #forgotten = new Bell();
 
-  constructor({ handlers, host, slots, programSlots, places }: HeldAttemptsOptions) {
+  constructor({ handlers, host, slots, callSlots, programSlots, places }: HeldAttemptsOptions) {
     this.#handlers = handlers;
     this.shortSlots = new Slots(slots);
-    this.leasedSlots = new Slots(programSlots);
+    this.callSlots = new Slots(callSlots);
+    this.programSlots = new Slots(programSlots);
     this.places = new Slots(places);
     this.#host = {
       ...host,
@@ -84,7 +87,8 @@ export class HeldAttempts {
   }
 
   #slotsOf(handler: Handler): Slots {
-    return handler.kind === "leased" ? this.leasedSlots : this.shortSlots;
+    if (handler.kind === "short") return this.shortSlots;
+    return handler.slots === "call" ? this.callSlots : this.programSlots;
   }
 
   #handlerOf({ handler }: Assignment): Handler {

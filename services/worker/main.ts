@@ -8,7 +8,7 @@ import { readConfig, readConnectionConfig } from "./config.ts";
 import { openIsolation } from "./isolation.ts";
 import { worker } from "./worker.ts";
 
-const { settings, isolation: isolationOptions } = configOrExit(readConfig, process.env);
+const { settings, calls, isolation: isolationOptions } = configOrExit(readConfig, process.env);
 const connection = configOrExit(readConnectionConfig, process.env);
 const log = logger("worker");
 
@@ -23,7 +23,7 @@ using scheduler = networkTransport({ url: connection.schedulerUrl, token });
 const isolation = await openIsolation(isolationOptions);
 if (isolation.kind === "unusable") log.warn({ ...isolation }, "programs are refused");
 await using programs = isolation.kind === "usable" ? isolation : undefined;
-await using running = await worker({ broker, scheduler, isolation, settings, log });
+await using running = await worker({ broker, scheduler, isolation, settings, calls, standIns: false, log });
 
 const why = await Promise.race([untilSignal(), running.ended]);
 log.info({ why: typeof why === "string" ? why : why.kind, programs: programs !== undefined }, "stopping");

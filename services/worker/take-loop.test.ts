@@ -19,7 +19,7 @@ async function taking(
     {
       broker,
       stream: "work",
-      programStream: "work:program",
+      streamOf: (handler) => `work:${handler}`,
       group: "g",
       workerId: "w",
       slots,
@@ -57,23 +57,26 @@ describe("takeLoop", () => {
     await expect.poll(() => taken).toEqual(["1", "2", "3"]);
   });
 
-  test("passes programs on for which there is no slot, and survives what it does not understand", async () => {
+  test("passes on what there is no slot for to its own stream, and survives what it does not understand", async () => {
     await using broker = new MemoryBroker();
     const taken: string[] = [];
     await using _loop = await taking(broker, {
       slots: new Slots(2),
       take: (handler, taskId) => {
-        if (handler === "program") return "no_slot";
+        if (handler !== "noop") return "no_slot";
         taken.push(taskId);
         return "taken";
       },
     });
     await broker.publish([
       { stream: "work", body: assignment("p", "program") },
+      { stream: "work", body: assignment("c", "llm") },
       { stream: "work", body: Buffer.from([255, 255]) },
       { stream: "work", body: assignment("n", "noop") },
     ]);
     await expect.poll(() => taken).toEqual(["n"]);
-    await expect.poll(() => broker.range("work:program", { after: "0-0", count: 9 })).toHaveLength(1);
+    for (const own of ["work:program", "work:llm"]) {
+      await expect.poll(() => broker.range(own, { after: "0-0", count: 9 })).toHaveLength(1);
+    }
   });
 });

@@ -3,15 +3,15 @@
  *
  *   K1. Nothing is taken without a free slot and a free place for it, so what
  *       waits, waits in its stream, where any worker can take it.
- *   K2. Programs have slots and a stream of their own, so a lack of program slots
- *       does not hold up short work. A program that comes by the general stream
- *       while no program slot is free is passed on to the programs' stream.
+ *   K2. Programs and calls have slots and streams of their own, so a lack of their
+ *       slots does not hold up short work. One that comes by another stream while
+ *       no slot is free for it is passed on to its own.
  *   K3. What is taken is gone from the stream. A worker that dies with it, before
  *       a report, loses nothing: its owner misses it and publishes it again.
  *   K4. Nothing is awaited for a single attempt.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
-import { type Broker, BrokerUnavailable, type Entry } from "../../lib/broker/broker.ts";
+import { type Broker, BrokerUnavailable, type Entry, type Publication } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { decodeAssignment } from "../../lib/streams/work-stream.ts";
 import type { HeldAttempts } from "./held-attempts.ts";
@@ -31,8 +31,8 @@ export interface TakeLoop {
   /** Which slots the work of this stream uses. */
   readonly slots: Slots;
   readonly held: Pick<HeldAttempts, "take" | "places">;
-  /** The programs' stream, where those go that find no free slot. */
-  readonly programStream: string;
+  /** The stream of a handler's own, where its tasks go that find no free slot. */
+  readonly streamOf: (handler: string) => string;
   readonly log: Logger;
 }
 
@@ -49,8 +49,8 @@ export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<voi
     if (count < 1) continue;
     try {
       const entries = await broker.take({ streams: [stream], group, consumer, count, waitMs }, signal);
-      const refused = entries.filter((entry) => !accept(entry, held, log));
-      await passOn(refused, loop);
+      const refused = entries.flatMap((entry) => refusedOf(entry, loop));
+      if (refused.length > 0) await broker.publish(refused);
       backoff.reset();
     } catch (error) {
       if (!(error instanceof BrokerUnavailable)) throw error;
@@ -60,17 +60,14 @@ export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Takes one entry; false when there is no slot for it. */
-function accept(entry: Entry, held: TakeLoop["held"], log: Logger): boolean {
+/** Takes one entry, or answers where it has to go when there is no slot for it. */
+function refusedOf(entry: Entry, { held, streamOf, log }: TakeLoop): Publication[] {
+  const { stream, id, body } = entry;
   try {
-    return held.take(decodeAssignment(entry.body)) !== "no_slot";
+    const assignment = decodeAssignment(body);
+    return held.take(assignment) === "no_slot" ? [{ stream: streamOf(assignment.handler), body }] : [];
   } catch (error) {
-    log.error({ err: error, stream: entry.stream, id: entry.id }, "assignment not understood");
-    return true;
+    log.error({ err: error, stream, id }, "assignment not understood");
+    return [];
   }
-}
-
-async function passOn(entries: readonly Entry[], { broker, programStream }: TakeLoop): Promise<void> {
-  if (entries.length === 0) return;
-  await broker.publish(entries.map(({ body }) => ({ stream: programStream, body })));
 }

@@ -5,12 +5,20 @@ import type { Logger } from "../../lib/log/log.ts";
 import { controlStreamOf } from "../../lib/streams/control-stream.ts";
 import { workStreamOf } from "../../lib/streams/work-stream.ts";
 import { Budget } from "./budget.ts";
+import { AddressPolicy } from "./calls/address-policy.ts";
+import type { AllowedHost } from "./calls/allowed-host.ts";
+import { guardedClient } from "./calls/call-client.ts";
+import { resolver } from "./calls/resolve-host.ts";
 import { ControlGate } from "./control-gate.ts";
 import { controlLoop } from "./control-loop.ts";
+import { callExternalService } from "./handlers/call-external-service.ts";
+import { callStandIn } from "./handlers/call-stand-in.ts";
 import type { Handler } from "./handlers/handler.ts";
+import { type LlmSettings, llm } from "./handlers/llm.ts";
 import { noop } from "./handlers/noop.ts";
 import { program } from "./handlers/program.ts";
 import { refusedProgram } from "./handlers/refused-program.ts";
+import { unreliableHandler } from "./handlers/unreliable-handler.ts";
 import { heartbeatLoop } from "./heartbeat-loop.ts";
 import { HeldAttempts } from "./held-attempts.ts";
 import type { Isolation } from "./isolation.ts";
@@ -19,6 +27,7 @@ import type { LeaseTerms } from "./lease-terms.ts";
 import { ReportOutbox } from "./report-outbox.ts";
 import type { SchedulerCalls } from "./scheduler-calls.ts";
 import { schedulerClient } from "./scheduler-client.ts";
+import type { Slots } from "./slots.ts";
 import { takeLoop } from "./take-loop.ts";
 import { TranscriptWriter } from "./transcript-writer.ts";
 
@@ -29,10 +38,20 @@ export interface WorkerSettings {
   readonly group: string;
   /** How many short attempts are carried out at once. */
   readonly slots: number;
+  /** How many calls of others (HTTP, language models); 0 offers none. */
+  readonly callSlots: number;
   /** How many programs; 0 offers none. */
   readonly programSlots: number;
   /** How long a worker that is stopped waits for what it holds before it ends it. */
   readonly drainMs: number;
+}
+
+/** What calls may reach. */
+export interface CallSettings {
+  /** What may be called although it is not public. */
+  readonly allowedHosts: readonly AllowedHost[];
+  /** Undefined where no language model is set up. */
+  readonly llm: LlmSettings | undefined;
 }
 
 export interface WorkerNeeds {
@@ -42,6 +61,9 @@ export interface WorkerNeeds {
   /** Owned by the caller, and to be disposed of after the worker. */
   readonly isolation: Isolation;
   readonly settings: WorkerSettings;
+  readonly calls: CallSettings;
+  /** Whether marked stand-ins answer for hosts with a name of one word that do not resolve, and for the language model that is not set up: for trying out, never for production. */
+  readonly standIns: boolean;
   readonly log: Logger;
 }
 
@@ -83,13 +105,15 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
   const lease: LeaseTerms = { leaseMs: defaultLeaseMs, marginMs: leaseMarginMs };
   const outbox = new ReportOutbox({ broker, log });
   const handlers = handlersOf(needs, scheduler);
+  const allSlots = settings.slots + settings.callSlots + settings.programSlots;
   const incarnation = randomUUID();
   const workerBudget = new Budget(unarchivedBytes);
   const held = new HeldAttempts({
     handlers,
     slots: settings.slots,
+    callSlots: settings.callSlots,
     programSlots: settings.programSlots,
-    places: settings.slots + settings.programSlots + unconfirmedAttempts,
+    places: allSlots + unconfirmedAttempts,
     host: {
       workerId,
       incarnation,
@@ -113,14 +137,15 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
     taking.abort();
     ended.resolve({ kind: "broken", error });
   };
-  const takeFrom = async (handler: "noop" | "program"): Promise<void> => {
-    const stream = workStreamOf(handler, settings.stream);
-    const isLeased = handlers.get(handler)?.kind === "leased";
+  // A program that this worker refuses takes no program slot.
+  const programSlots = handlers.get("program")?.kind === "short" ? held.shortSlots : held.programSlots;
+  const streamOf = (handler: string): string => workStreamOf(handler, settings.stream);
+  /** Takes from the stream of a handler, and of all that share it. */
+  const takeFrom = async (handler: string, slots: Slots): Promise<void> => {
+    const stream = streamOf(handler);
     await registered.promise;
-    const programStream = workStreamOf("program", settings.stream);
-    const slots = isLeased ? held.leasedSlots : held.shortSlots;
     await takeLoop(
-      { broker, stream, group: settings.group, workerId, slots, held, programStream, log },
+      { broker, stream, group: settings.group, workerId, slots, held, streamOf, log },
       taking.signal,
     );
   };
@@ -131,7 +156,7 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
         workerId,
         incarnation,
         handlers: [...handlers.keys()],
-        slots: settings.slots + settings.programSlots,
+        slots: allSlots,
         sandbox: needs.isolation.kind === "usable" ? needs.isolation.sandbox.report.backend : "",
         held,
         gate,
@@ -156,8 +181,9 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
     outbox.repeatLoop({ attempts: held, afterMs: repeatAfterMs }, working.signal),
     leaseLoop({ attempts: held, log }, working.signal),
     beat(),
-    takeFrom("noop"),
-    ...(settings.programSlots > 0 ? [takeFrom("program")] : []),
+    takeFrom("noop", held.shortSlots),
+    ...(settings.callSlots > 0 ? [takeFrom("call_external_service", held.callSlots)] : []),
+    ...(settings.programSlots > 0 ? [takeFrom("program", programSlots)] : []),
   ].map((loop) => loop.catch(breakDown));
   log.info({ workerId, incarnation, handlers: [...handlers.keys()] }, "working");
 
@@ -181,15 +207,23 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
   };
 }
 
-function handlersOf(
-  { isolation, settings, log }: WorkerNeeds,
-  scheduler: SchedulerCalls,
-): Map<string, Handler> {
+function handlersOf(needs: WorkerNeeds, scheduler: SchedulerCalls): Map<string, Handler> {
+  const { isolation, settings, log } = needs;
   const handlers = new Map<string, Handler>([["noop", noop]]);
+  if (settings.callSlots > 0) addCallHandlers(handlers, needs);
   if (settings.programSlots === 0) return handlers;
   if (isolation.kind === "usable") handlers.set("program", program({ ...isolation, scheduler, log }));
   else handlers.set("program", refusedProgram(isolation));
   return handlers;
+}
+
+function addCallHandlers(handlers: Map<string, Handler>, { calls, standIns }: WorkerNeeds): void {
+  const resolve = resolver();
+  const openClient = guardedClient({ policy: new AddressPolicy(calls.allowedHosts), resolve });
+  const standIn = standIns ? callStandIn(resolve) : undefined;
+  handlers.set("call_external_service", callExternalService({ openClient, standIn }));
+  handlers.set("llm", llm(calls.llm ?? (standIns ? "echo" : "none")));
+  handlers.set("unreliable_handler", unreliableHandler);
 }
 
 /** Removes what is left of the orders for a former process; answers after which id those for this one stand. */

@@ -15,6 +15,8 @@ export interface ShortHandler {
 /** A handler that begins only when the lease is committed, and can write and ask. */
 export interface LeasedHandler {
   readonly kind: "leased";
+  /** Which slots its attempts use: those of calls, which wait for others, or those of programs, which need the machine. */
+  readonly slots: "call" | "program";
   readonly run: (task: LeasedTask) => Promise<Outcome>;
 }
 

@@ -45,6 +45,7 @@ const maxResultFileBytes = 16 * 1_048_576;
 export function program(needs: ProgramNeeds): LeasedHandler {
   return {
     kind: "leased",
+    slots: "program",
     run: async (task) => {
       try {
         return await run(needs, task);
