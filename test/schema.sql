@@ -76,6 +76,7 @@ create table scheduler.run (
   schedule_id uuid,
   rerun_of uuid,
   deleted_at timestamp with time zone,
+  removed_at timestamp with time zone,
   constraint run_pkey PRIMARY KEY (run_id),
   constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80, autovacuum_analyze_threshold=200, autovacuum_analyze_scale_factor=0.05, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_scale_factor=0.05);
@@ -97,13 +98,25 @@ create table scheduler.schedule (
   client_id text not null,
   name text not null,
   content bytea not null,
+  program bytea,
   paused boolean not null,
+  revision bigint not null default 0,
   next_at timestamp with time zone,
+  resumed_at timestamp with time zone,
   last_firing_at timestamp with time zone,
   last_run_id uuid,
   last_failure bytea,
+  starting_firings timestamp with time zone[] not null default '{}'::timestamp with time zone[],
   waiting_firings timestamp with time zone[] not null default '{}'::timestamp with time zone[],
+  cancelling_runs uuid[] not null default '{}'::uuid[],
   created_at timestamp with time zone not null default now(),
+  due_at timestamp with time zone not null generated always as (
+CASE
+    WHEN ((cardinality(starting_firings) > 0) OR (cardinality(cancelling_runs) > 0)) THEN '-infinity'::timestamp with time zone
+    WHEN (paused OR (next_at IS NULL)) THEN 'infinity'::timestamp with time zone
+    ELSE next_at
+END),
+  workflow_id uuid,
   constraint schedule_pkey PRIMARY KEY (schedule_id)
 ) with (fillfactor=70);
 
@@ -131,6 +144,8 @@ create table scheduler.workflow (
   constraint workflow_pkey PRIMARY KEY (workflow_id)
 );
 
+CREATE INDEX request_by_time_idx ON scheduler.request USING btree (at);
+
 CREATE INDEX run_by_client_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC);
 
 CREATE INDEX run_by_labels_idx ON scheduler.run USING gin (labels) WHERE (labels <> '{}'::text[]);
@@ -141,19 +156,33 @@ CREATE INDEX run_by_schedule_idx ON scheduler.run USING btree (schedule_id, crea
 
 CREATE INDEX run_by_time_idx ON scheduler.run USING btree (created_at DESC, run_id DESC);
 
-CREATE INDEX run_deleted_idx ON scheduler.run USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX run_failed_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC) WHERE (state = ANY (ARRAY['failed'::text, 'cancelled'::text]));
 
-CREATE INDEX run_ended_idx ON scheduler.run USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX run_live_by_schedule_idx ON scheduler.run USING btree (schedule_id) WHERE ((schedule_id IS NOT NULL) AND (ended_at IS NULL));
 
 CREATE INDEX run_live_idx ON scheduler.run USING btree (partition) WHERE (ended_at IS NULL);
 
+CREATE INDEX run_to_expire_idx ON scheduler.run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND (deleted_at IS NULL) AND (parent_run_id IS NULL));
+
+CREATE INDEX run_to_forget_idx ON scheduler.run USING btree (created_at) WHERE (removed_at IS NOT NULL);
+
+CREATE INDEX run_to_remove_idx ON scheduler.run USING btree (run_id) WHERE ((deleted_at IS NOT NULL) AND (removed_at IS NULL));
+
 CREATE INDEX schedule_by_client_idx ON scheduler.schedule USING btree (client_id, created_at DESC, schedule_id DESC);
 
-CREATE INDEX schedule_due_idx ON scheduler.schedule USING btree (partition, next_at) WHERE ((NOT paused) AND (next_at IS NOT NULL));
+CREATE INDEX schedule_by_time_idx ON scheduler.schedule USING btree (created_at DESC, schedule_id DESC);
 
-CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) WHERE (waiting_firings <> '{}'::timestamp with time zone[]);
+CREATE INDEX schedule_by_workflow_idx ON scheduler.schedule USING btree (workflow_id) WHERE (workflow_id IS NOT NULL);
+
+CREATE INDEX schedule_due_idx ON scheduler.schedule USING btree (partition, due_at) WHERE (due_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) WHERE ((waiting_firings <> '{}'::timestamp with time zone[]) AND (NOT paused));
+
+CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, created_at DESC, workflow_id DESC);
 
 CREATE INDEX workflow_by_name_idx ON scheduler.workflow USING btree (client_id, name, created_at DESC);
+
+CREATE INDEX workflow_by_time_idx ON scheduler.workflow USING btree (created_at DESC, workflow_id DESC);
 
 create schema taskio;
 
