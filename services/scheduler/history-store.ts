@@ -142,14 +142,30 @@ export function historyStore(db: Database) {
       return row?.owned === true ? "appended" : "fenced";
     },
 
-    /** The histories of runs, each in order; unknown runs are missing. */
+    /** The histories of runs, each in order; unknown and deleted runs are missing. */
     async eventsOf(runIds: readonly string[]): Promise<EventRow[]> {
       return await db.query<EventRow>(sql`
         select event.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
         from unnest(${runIds}::uuid[]) as wanted (run_id)
+        join scheduler.run as run using (run_id)
         join scheduler.run_event as event using (run_id)
+        where run.deleted_at is null
         order by event.run_id, event.seq
       `);
+    },
+
+    /** The history of one run in order, empty when there is none, for whoever may begin it: the id of a deleted run is not free. */
+    async eventsToDecide(runId: string): Promise<readonly EventRow[] | "deleted"> {
+      const rows = await db.query<EventRow & { readonly is_deleted: boolean }>(sql`
+        select
+          run.deleted_at is not null as is_deleted,
+          run.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
+        from scheduler.run as run
+        left join scheduler.run_event as event on event.run_id = run.run_id and run.deleted_at is null
+        where run.run_id = ${runId}::uuid
+        order by event.seq
+      `);
+      return rows[0]?.is_deleted === true ? "deleted" : rows;
     },
 
     /** Those of the runs whose histories go on after the given seqs. */

@@ -53,8 +53,8 @@ export interface Decision<Result> {
 export interface OwnerOptions {
   readonly incarnation: string;
   readonly history: Pick<HistoryStore, "append">;
-  /** Folds one run from history; undefined when there is none. */
-  readonly load: (runId: string) => Promise<Run | undefined>;
+  /** Folds one run from history; undefined when there is none, and "deleted" when there was: its id is not free. */
+  readonly load: (runId: string) => Promise<Run | "deleted" | undefined>;
   /** The time that events get: the database's, as far as it is known here. */
   readonly clock: () => Date;
   /** Makes what watchers of the run get, when there are any. Called before the commit, because the records go on changing. */
@@ -112,9 +112,11 @@ export class Owner {
   /**
    * Decides about a run and answers after the commit. `decide` gets the run, or
    * undefined when there is none; it must be pure, and what it throws reaches the
-   * caller. With `isNew` the run is known not to be in history.
+   * caller. With `isNew` the run is known not to be in history. A deleted run is
+   * none, and is not begun again.
    *
-   * Throws `OWNER_UNAVAILABLE` when the partition is not owned, or lost meanwhile.
+   * Throws `OWNER_UNAVAILABLE` when the partition is not owned, or lost meanwhile,
+   * and `RUN_NOT_FOUND` instead of beginning a run that was deleted.
    */
   async execute<Result>(
     runId: string,
@@ -123,16 +125,20 @@ export class Owner {
   ): Promise<Result> {
     const claim = this.#claimOf(runId);
     let run = this.#runs.get(runId);
+    let wasDeleted = false;
     if (run === undefined && !isNew) {
       const loaded = await this.#options.load(runId);
       if (this.#claimOf(runId) !== claim) throw ownerAway(claim.partition);
-      run = this.#runs.get(runId) ?? loaded;
+      wasDeleted = loaded === "deleted";
+      run = this.#runs.get(runId) ?? (loaded === "deleted" ? undefined : loaded);
       if (run !== undefined && !isFinalRun(run.state)) this.#runs.set(runId, run);
     }
     let decision: Decision<Result> | undefined;
     let refusal: unknown;
     try {
-      decision = decide(run, claim);
+      const decided = decide(run, claim);
+      if (wasDeleted && decided.facts.length > 0) throw runDeleted(runId);
+      decision = decided;
     } catch (error) {
       refusal = error;
     }
@@ -289,6 +295,10 @@ export function ownerAway(partition: number): DomainError {
   return new DomainError("OWNER_UNAVAILABLE", `partition ${partition} has no reachable owner`, {
     partition: String(partition),
   });
+}
+
+function runDeleted(runId: string): DomainError {
+  return new DomainError("RUN_NOT_FOUND", `run ${runId} was deleted`, { run_id: runId });
 }
 
 function refusedByStore(runId: string): DomainError {

@@ -15,35 +15,32 @@ export class HistoryUnreadable extends Error {
 
 /** Folds runs from their histories. Plans of stored workflows are kept and shared by their runs. */
 export class RunLoader {
-  readonly #history: Pick<HistoryStore, "eventsOf">;
+  readonly #history: Pick<HistoryStore, "eventsOf" | "eventsToDecide">;
   readonly #workflows: Pick<WorkflowStore, "read">;
   readonly #plans = new Map<string, Plan>();
 
-  constructor(history: Pick<HistoryStore, "eventsOf">, workflows: Pick<WorkflowStore, "read">) {
+  constructor(
+    history: Pick<HistoryStore, "eventsOf" | "eventsToDecide">,
+    workflows: Pick<WorkflowStore, "read">,
+  ) {
     this.#history = history;
     this.#workflows = workflows;
   }
 
-  /** The runs as history has them; unknown ones are missing. Throws `HistoryUnreadable`. */
+  /** The runs as history has them; unknown and deleted ones are missing. Throws `HistoryUnreadable`. */
   async load(runIds: readonly string[]): Promise<Map<string, Run>> {
-    const histories = Map.groupBy(await this.#history.eventsOf(runIds), (row) => row.run_id);
-    const plans = await this.plansOf([...histories.values()].flatMap((rows) => workflowIdOf(rows) ?? []));
-    const runs = new Map<string, Run>();
-    for (const [runId, rows] of histories) {
-      const plan = plans.get(workflowIdOf(rows) ?? "");
-      try {
-        const run = fold(runId, rows, plan);
-        if (run !== undefined) runs.set(runId, run);
-      } catch (cause) {
-        throw new HistoryUnreadable(`the history of run ${runId} can not be folded`, { cause });
-      }
-    }
-    return runs;
+    return await this.#foldAll(await this.#history.eventsOf(runIds));
   }
 
-  /** One run as history has it. Throws `HistoryUnreadable`. */
+  /** One run as history has it; undefined when it is unknown or deleted. Throws `HistoryUnreadable`. */
   async loadOne(runId: string): Promise<Run | undefined> {
     return (await this.load([runId])).get(runId);
+  }
+
+  /** As `loadOne`, for whoever may begin the run when there is none. */
+  async loadToDecide(runId: string): Promise<Run | "deleted" | undefined> {
+    const rows = await this.#history.eventsToDecide(runId);
+    return rows === "deleted" ? rows : (await this.#foldAll(rows)).get(runId);
   }
 
   /** The plans of stored workflows. Throws when one is not stored. */
@@ -63,6 +60,22 @@ export class RunLoader {
       this.#plans.delete(workflowId);
     }
     return plans;
+  }
+
+  async #foldAll(rows: readonly EventRow[]): Promise<Map<string, Run>> {
+    const histories = Map.groupBy(rows, (row) => row.run_id);
+    const plans = await this.plansOf([...histories.values()].flatMap((own) => workflowIdOf(own) ?? []));
+    const runs = new Map<string, Run>();
+    for (const [runId, own] of histories) {
+      const plan = plans.get(workflowIdOf(own) ?? "");
+      try {
+        const run = fold(runId, own, plan);
+        if (run !== undefined) runs.set(runId, run);
+      } catch (cause) {
+        throw new HistoryUnreadable(`the history of run ${runId} can not be folded`, { cause });
+      }
+    }
+    return runs;
   }
 }
 

@@ -94,7 +94,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const owner: Owner = new Owner({
     incarnation,
     history,
-    load,
+    load: async (runId) => await loader.loadToDecide(runId),
     clock: () => clock.now(),
     newsOf: (run, changed) => (feeds.has(run.runId) ? changeNews(run, changed) : undefined),
     onCommitted: (committed) => {
