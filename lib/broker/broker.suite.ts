@@ -49,6 +49,15 @@ export function brokerSuite(name: string, open: () => Promise<Broker>): void {
         expect(await contents(broker, stream)).toEqual(["before"]);
       });
 
+      test("keeps so many of a stream's latest entries as it is told", async () => {
+        const stream = aStream();
+        await broker.publish(publications(stream, ["1", "2", "3"]));
+        await broker.publish(publications(stream, ["4", "5"]).map((each) => ({ ...each, keepLatest: 2 })));
+        expect(await contents(broker, stream)).toEqual(["4", "5"]);
+        await broker.publish(publications(stream, ["6"]));
+        expect(await contents(broker, stream)).toEqual(["4", "5", "6"]);
+      });
+
       test("does nothing for an empty list", async () => {
         await expect(broker.publish([])).resolves.toEqual([]);
       });

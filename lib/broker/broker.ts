@@ -21,6 +21,8 @@
 export interface Publication {
   readonly stream: string;
   readonly body: Uint8Array;
+  /** How many entries the stream keeps, at least 1: the oldest beyond it are deleted. Unset: all. */
+  readonly keepLatest?: number;
 }
 
 /** One entry as it was read. */

@@ -37,7 +37,12 @@ export class MemoryBroker implements Broker {
   async publish(publications: readonly Publication[]): Promise<EntryId[]> {
     this.#refuseWhenClosed();
     const nowMs = Date.now();
-    const ids = publications.map(({ stream, body }) => this.#stream(stream).append(body, nowMs));
+    const ids = publications.map(({ stream: name, body, keepLatest = Infinity }) => {
+      const stream = this.#stream(name);
+      const id = stream.append(body, nowMs);
+      stream.keepLatest(keepLatest);
+      return id;
+    });
     for (const stream of new Set(publications.map(({ stream }) => stream))) this.#wake(stream);
     return ids;
   }

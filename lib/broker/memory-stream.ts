@@ -86,6 +86,16 @@ export class MemoryStream {
     this.#sweep();
   }
 
+  /** Deletes the oldest entries beyond a count. */
+  keepLatest(count: number): void {
+    while (this.#count > count) {
+      const slot = this.#slots[this.#oldest];
+      if (slot !== undefined) this.#clear(slot);
+      this.#oldest += 1;
+    }
+    this.#sweep();
+  }
+
   /** Deletes all entries above a position, and goes on as if `last` had been the latest. */
   rewind({ above, last }: { above: Position; last: Position }): void {
     for (const slot of this.#slots.splice(this.#indexAfter(above))) this.#clear(slot);

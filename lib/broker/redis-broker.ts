@@ -80,7 +80,10 @@ export class RedisBroker implements Broker {
   async publish(publications: readonly Publication[]): Promise<EntryId[]> {
     if (publications.length === 0) return [];
     const ids = await this.#commands.pipelined((pipeline) => {
-      for (const { stream, body } of publications) pipeline.xadd(stream, "*", bodyField, asBuffer(body));
+      for (const { stream, body, keepLatest } of publications) {
+        const bound = keepLatest === undefined ? [] : (["MAXLEN", keepLatest] as const);
+        pipeline.xadd(stream, ...bound, "*", bodyField, asBuffer(body));
+      }
     });
     return ids as EntryId[];
   }

@@ -5,7 +5,8 @@
  *       claim, and again after the broker lost its contents.
  *   A2. A report is deleted, and confirmed to its worker, after the commit that
  *       holds its effect; a crash repeats it, and the core knows a repeat.
- *   A3. What can not be decoded is moved aside with a log line.
+ *   A3. What can not be decoded, or breaks the bounds of the contract, is moved
+ *       aside with a log line; the latest of it is kept for whoever looks.
  *   A4. `drainedAt` is a time of the listening clock: every report that was in
  *       the broker by then is applied. Silence counts up to it, not beyond.
  */
@@ -14,7 +15,6 @@ import { Backoff } from "../../lib/async/backoff.ts";
 import { delay } from "../../lib/async/delay.ts";
 import { type Broker, BrokerUnavailable, type Entry, type EntryId } from "../../lib/broker/broker.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
-import { isRunId, parseTaskId } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { decodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
 import { orderOf } from "./control.ts";
@@ -22,19 +22,24 @@ import { decideReport } from "./core/decide-report.ts";
 import type { ListeningClock } from "./lease-watch.ts";
 import type { Decision, Owner } from "./owner.ts";
 import type { Claim } from "./partition-store.ts";
+import { ReadSize } from "./read-size.ts";
+import { maxReportBytes, reportFault } from "./report-fault.ts";
 import { reportOf } from "./report-message.ts";
 
-/** How many reports of one partition are read at once. */
-const readCount = 500;
+/** How many bytes of reports one read brings, about. */
+const readBytes = 16 * 1024 * 1024;
 
 /** How long a read waits: bounds how late a new claim is noticed. */
 const waitMs = 250;
 
-/** How many read batches may wait for their commits. */
+/** How many read batches, and about how many bytes of them, may wait for their commits. */
 const maxInFlight = 8;
+const maxInFlightBytes = 4 * readBytes;
 
-/** Where undecodable reports go. */
+/** Where reports go that are none, how many are kept there, and how much of each. */
 const asideStream = "antiphon:aside";
+const keptAside = 256;
+const keptAsideBytes = 64 * 1024;
 
 export interface ReportLoop {
   readonly broker: Pick<Broker, "read" | "remove" | "publish">;
@@ -49,6 +54,8 @@ export class ReportReader {
   /** How far each partition has been read, under which epoch. */
   readonly #cursors = new Map<number, { readonly epoch: number; readonly id: EntryId }>();
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #readSize = new ReadSize(readBytes);
+  #inFlightBytes = 0;
   #drainedAt = -1;
 
   constructor(options: ReportLoop) {
@@ -89,7 +96,8 @@ export class ReportReader {
     }
     const askedAt = clock.now;
     const after = new Map(claims.map((claim) => [reportStreamOf(claim.partition), this.#cursorOf(claim)]));
-    const entries = await broker.read({ after, count: readCount, waitMs }, signal);
+    const { count } = this.#readSize;
+    const entries = await broker.read({ after, count, waitMs }, signal);
     const claimOf = new Map(claims.map((claim) => [reportStreamOf(claim.partition), claim]));
     for (const { stream, id } of entries) {
       const claim = claimOf.get(stream);
@@ -97,14 +105,20 @@ export class ReportReader {
     }
     const countOf = new Map<string, number>();
     for (const { stream } of entries) countOf.set(stream, (countOf.get(stream) ?? 0) + 1);
-    const isAll = ![...countOf.values()].some((count) => count >= readCount);
+    const hasMore = [...countOf.values()].some((found) => found >= count);
+    const bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
+    this.#readSize.note({ bytes, hasMore });
+    this.#inFlightBytes += bytes;
     const applied = this.#applyAll(entries).then(() => {
       // Commits come in the order of reads, so what was read before is applied, too.
-      if (isAll) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
+      if (!hasMore) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
+      this.#inFlightBytes -= bytes;
       this.#inFlight.delete(applied);
     });
     this.#inFlight.add(applied);
-    if (this.#inFlight.size >= maxInFlight) await Promise.race(this.#inFlight);
+    while (this.#inFlight.size >= maxInFlight || this.#inFlightBytes > maxInFlightBytes) {
+      await Promise.race(this.#inFlight);
+    }
   }
 
   #cursorOf(claim: Claim): EntryId {
@@ -136,20 +150,30 @@ export class ReportReader {
 
   async #apply(entry: Entry): Promise<void> {
     const { owner, broker, log } = this.#options;
-    let message: ReportMessage;
-    try {
-      message = decodeReport(entry.body);
-    } catch (error) {
-      log.error({ err: error, stream: entry.stream, id: entry.id }, "undecodable report moved aside");
-      await broker.publish([{ stream: asideStream, body: entry.body }]);
+    const read = readReport(entry.body);
+    if (read.message === undefined) {
+      log.error({ fault: read.fault, stream: entry.stream, id: entry.id }, "report moved aside");
+      const body = entry.body.subarray(0, keptAsideBytes);
+      await broker.publish([{ stream: asideStream, body, keepLatest: keptAside }]);
       return;
     }
-    if (!isRunId(message.runId) || parseTaskId(message.taskId)?.runId !== message.runId) {
-      log.error({ stream: entry.stream, id: entry.id }, "report of no task dropped");
-      return;
-    }
+    const { message } = read;
     await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
   }
+}
+
+type Read = { readonly message: ReportMessage } | { readonly message: undefined; readonly fault: string };
+
+function readReport(body: Uint8Array): Read {
+  if (body.length > maxReportBytes) return { message: undefined, fault: `has ${body.length} bytes` };
+  let message: ReportMessage;
+  try {
+    message = decodeReport(body);
+  } catch (error) {
+    return { message: undefined, fault: `can not be decoded: ${String(error)}` };
+  }
+  const fault = reportFault(message);
+  return fault === undefined ? { message } : { message: undefined, fault };
 }
 
 function decisionOn(
