@@ -15,7 +15,7 @@ import { controlStreamOf, encodeControls } from "../../lib/streams/control-strea
 import { encodeWake, wakeStreamOf } from "../../lib/streams/wake-stream.ts";
 import type { Committed } from "./commit-batch.ts";
 import type { Order } from "./control.ts";
-import type { Run, Task } from "./core/run.ts";
+import { isUntaken, type Run, type Task, taskOf } from "./core/run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LeaseWatch } from "./lease-watch.ts";
 import type { RunFeeds } from "./run-feeds.ts";
@@ -44,8 +44,8 @@ export class Announcer {
       if (run === undefined) continue;
       for (const event of events) this.#watchLease(run, event);
       for (const task of changed) {
-        if (task.lease !== undefined || task.state !== "queued") dispatcher.settle(task);
-        if (hasTranscript(run, task)) woken.add(taskIdOf(run.runId, run.plan.nodes[task.node]?.id ?? ""));
+        if (!isUntaken(task)) dispatcher.settle(task);
+        if (hasTranscript(run, task)) woken.add(taskIdOf(run.runId, task.name));
       }
       for (const { task, config } of ready) dispatcher.add(run, task, config);
       if (events.length > 0) feeds.publish(run.runId, news);
@@ -72,11 +72,11 @@ export class Announcer {
 
   #watchLease(run: Run, event: Committed["events"][number]): void {
     if (!("nodeId" in event)) return;
-    const task = run.tasks[run.plan.indexOf.get(event.nodeId) ?? -1];
+    const task = taskOf(run, event.nodeId);
     if (task === undefined) return;
     if (event.type === "task_leased") {
       this.#options.leases.watch({ run, task, ...event.lease });
-    } else if (event.type === "task_ended" || event.type === "lease_lapsed") {
+    } else if (event.type === "task_ended" || event.type === "lease_lapsed" || event.type === "timer_fired") {
       this.#options.leases.forget(task);
     } else {
       this.#options.leases.heard(task);
@@ -107,5 +107,6 @@ export class Announcer {
 
 /** Whether taskio may have something to show of a task: programs write and ask, and whoever submits a single task watches it. */
 function hasTranscript(run: Run, task: Task): boolean {
-  return run.workflowId === undefined || run.plan.nodes[task.node]?.handler === "program";
+  const node = run.plan.nodes[task.node];
+  return run.workflowId === undefined || node?.handler === "program" || node?.engine === "approval";
 }

@@ -1,8 +1,8 @@
 import type { WatchRunResponse } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Order } from "./control.ts";
 import type { RunEvent } from "./core/event.ts";
-import type { Consequences } from "./core/evolve.ts";
 import type { Run, Task } from "./core/run.ts";
+import type { Consequences } from "./core/step.ts";
 import type { EventRow } from "./event-codec.ts";
 import type { Batch, RunRow } from "./history-store.ts";
 import type { Claim } from "./partition-store.ts";

@@ -3,8 +3,7 @@ import { type Control, ControlSchema } from "../../gen/antiphon/worker/v1/assign
 import { partitionOf } from "../../lib/ids/partition.ts";
 import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { RunEvent } from "./core/event.ts";
-import type { Run, Task } from "./core/run.ts";
-import { isFinalTask } from "./core/task-state.ts";
+import { isHeldByWorker, type Run, type Task, taskOf } from "./core/run.ts";
 
 /** What to tell a worker about one attempt. */
 export interface Order {
@@ -32,18 +31,22 @@ export function orderOf(
 export function ordersAfter(run: Run, event: RunEvent, epoch: number): Order[] {
   if (event.type === "cancel_requested") {
     return run.tasks.flatMap((task) => {
-      if (task.lease === undefined || isFinalTask(task.state)) return [];
+      if (!isHeldByWorker(task)) return [];
       return [order(run, task, epoch, { case: "cancelRequested", value: {} })];
     });
   }
   if (!("nodeId" in event)) return [];
-  const task = run.tasks[run.plan.indexOf.get(event.nodeId) ?? -1];
+  const task = taskOf(run, event.nodeId);
   if (task === undefined) return [];
   const about = { runId: run.runId, nodeId: event.nodeId, attempt: event.attempt, epoch };
-  if (event.type === "lease_lapsed") {
-    return [{ workerId: event.workerId, control: orderOf(about, { case: "leaseLost", value: {} }) }];
+  if (event.type === "child_ended" || (event.type === "timer_fired" && event.workerId === undefined))
+    return [];
+  if (event.type === "lease_lapsed" || event.type === "timer_fired") {
+    const lost = orderOf(about, { case: "leaseLost", value: {} });
+    return [{ workerId: event.workerId ?? "", control: lost }];
   }
-  const workerId = task.lease?.workerId;
+  // That of the event where it has one: the next attempt may have begun already.
+  const workerId = "lease" in event ? event.lease.workerId : task.lease?.workerId;
   if (workerId === undefined) return [];
   const orders: OrderCase[] = [];
   if (event.type === "task_leased")
@@ -60,7 +63,6 @@ export function ordersAfter(run: Run, event: RunEvent, epoch: number): Order[] {
 }
 
 function order(run: Run, task: Task, epoch: number, value: OrderCase): Order {
-  const nodeId = run.plan.nodes[task.node]?.id ?? "";
-  const about = { runId: run.runId, nodeId, attempt: task.attempt, epoch };
+  const about = { runId: run.runId, nodeId: task.name, attempt: task.attempt, epoch };
   return { workerId: task.lease?.workerId ?? "", control: orderOf(about, value) };
 }

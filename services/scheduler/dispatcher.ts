@@ -232,7 +232,7 @@ function isCurrent({ task, attempt }: Ready): boolean {
 
 function assignmentOf({ run, task, attempt, config }: Ready): Uint8Array {
   const node = run.plan.nodes[task.node];
-  const nodeId = node?.id ?? "";
+  const nodeId = task.name;
   const handler = node?.handler ?? "";
   return encodeAssignment(
     create(AssignmentSchema, {

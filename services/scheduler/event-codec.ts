@@ -29,6 +29,11 @@ const knownTypes: ReadonlySet<string> = new Set<Fact["type"]>([
   "prompt_answered",
   "task_ended",
   "lease_lapsed",
+  "timer_fired",
+  "child_ended",
+  "signal_received",
+  "pause_requested",
+  "resume_requested",
   "cancel_requested",
   "run_refused",
 ]);

@@ -4,9 +4,8 @@ import type { HeldAttempt } from "../../gen/antiphon/worker/v1/worker_service_pb
 import { partitionOf } from "../../lib/ids/partition.ts";
 import { isRunId, parseTaskId } from "../../lib/ids/task-id.ts";
 import { orderOf } from "./control.ts";
-import { decideHeld, taskOf } from "./core/decide-report.ts";
-import type { Run, Task } from "./core/run.ts";
-import { isFinalTask } from "./core/task-state.ts";
+import { decideHeld } from "./core/decide-report.ts";
+import { isUnderway, type Run, type Task, taskOf } from "./core/run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LeaseWatch } from "./lease-watch.ts";
 import type { Owner } from "./owner.ts";
@@ -77,10 +76,15 @@ function compare(
 ): { task: Task | undefined; controls: Control[]; holdsOn: boolean } {
   const task = taskOf(run, nodeId);
   const about = { runId: held.runId, nodeId, attempt: held.attempt, epoch: claim.epoch };
-  const isKnown = run !== undefined && task !== undefined && task.attempt === held.attempt;
+  if (task !== undefined && held.attempt < task.attempt && task.lastSeqs.has(held.attempt)) {
+    // It ended, and the next attempt has begun; the worker keeps it until its output is archived.
+    const confirmed = orderOf(about, { case: "confirmed", value: { upTo: held.reported } });
+    return { task: undefined, controls: [confirmed], holdsOn: true };
+  }
+  const isKnown = run !== undefined && task !== undefined && task.attempt === held.attempt && !task.isRevoked;
   const isAnothers = task?.lease !== undefined && task.lease.token !== held.leaseToken;
-  const isOver = task !== undefined && isFinalTask(task.state) && held.reported > task.report;
-  const isOverUnheld = task !== undefined && isFinalTask(task.state) && task.lease === undefined;
+  const isOver = task !== undefined && !isUnderway(task) && held.reported > task.report;
+  const isOverUnheld = task !== undefined && !isUnderway(task) && task.lease === undefined;
   if (!isKnown || isAnothers || isOver || isOverUnheld) {
     return { task: undefined, controls: [orderOf(about, { case: "leaseLost", value: {} })], holdsOn: false };
   }
@@ -101,7 +105,7 @@ function compare(
       orderOf(about, { case: "answered", value: { promptId, answeredBy, requestId, answer: given } }),
     );
   }
-  if (run.isCancelRequested && !held.knowsCancel && !isFinalTask(task.state)) {
+  if (run.isCancelRequested && !held.knowsCancel && isUnderway(task)) {
     controls.push(orderOf(about, { case: "cancelRequested", value: {} }));
   }
   return { task, controls, holdsOn: true };

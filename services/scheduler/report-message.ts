@@ -1,3 +1,4 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Ended, Report as ReportMessage } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
 import { parseTaskId } from "../../lib/ids/task-id.ts";
 import type { Report } from "./core/decide-report.ts";
@@ -70,12 +71,14 @@ function outcomeOf(outcome: Ended["outcome"]): Outcome | undefined {
         : { kind: "completed", output: parsed.value };
     }
     case "failed": {
-      const { reason, message, exitCode } = outcome.value;
+      const { reason, message, exitCode, nonRetryable, retryDelay } = outcome.value;
       return {
         kind: "failed",
         reason: reason === "" ? "HANDLER_FAILED" : reason.slice(0, 100),
         message: message.slice(0, maxFailureLength),
         ...(exitCode !== undefined && { exitCode }),
+        ...(nonRetryable && { nonRetryable }),
+        ...(retryDelay && { retryDelayMs: durationMs(retryDelay) }),
       };
     }
     case "cancelled":

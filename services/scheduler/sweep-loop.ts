@@ -116,7 +116,7 @@ export class Sweeper {
 
   async #lapse({ run, task, token, workerId }: Watched): Promise<void> {
     const { owner, log } = this.#options;
-    const nodeId = run.plan.nodes[task.node]?.id ?? "";
+    const nodeId = task.name;
     const { attempt } = task;
     try {
       const facts = await owner.execute(run.runId, (current) => {

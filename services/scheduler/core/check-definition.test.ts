@@ -76,7 +76,7 @@ describe("faultsOf", () => {
   });
 
   test("lists no more faults than an error can carry, however many dependencies are unknown", () => {
-    const unknown = Array.from({ length: 1_000_000 }, (_, index) => `X${index}`);
+    const unknown = Array.from({ length: 50_000 }, (_, index) => `X${index}`);
     expect(check(node("A", unknown), node("B", unknown))).toHaveLength(100);
   });
 

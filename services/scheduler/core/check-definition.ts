@@ -5,11 +5,16 @@
  */
 import type { FieldFault } from "../../../lib/errors/domain-error.ts";
 import { isNodeId } from "../../../lib/ids/task-id.ts";
+import { policyFaults } from "./check-policies.ts";
 import type { Definition, NodeDefinition } from "./definition.ts";
-import { compileConfig } from "./plan.ts";
+
+import { compileNode } from "./plan.ts";
 
 /** How many nodes a definition may have. */
 export const maxNodes = 10_000;
+
+/** How many dependencies all nodes may have together: each is walked at every start. */
+const maxDependencies = 100_000;
 
 /** How many faults are listed: they travel in the headers of an error. */
 export const maxFaults = 100;
@@ -27,10 +32,16 @@ export function faultsOf(definition: Definition, knowsHandler: (handler: string)
   if (nodes.length > maxNodes) {
     return [fault("dag.nodes", "FIELD_INVALID", `has ${nodes.length} nodes, more than ${maxNodes}`)];
   }
+  const dependencies = nodes.reduce((sum, node) => sum + node.dependencies.length, 0);
+  if (dependencies > maxDependencies) {
+    const message = `has ${dependencies} dependencies in all, more than ${maxDependencies}`;
+    return [fault("dag.nodes", "FIELD_INVALID", message)];
+  }
   const indexOf = new Map<string, number>();
   const faults = nodes.flatMap((node, index) => [
     ...idFaults(node, index, indexOf),
     ...handlerFaults(node, index, knowsHandler),
+    ...policyFaults(node, `dag.nodes[${index}]`),
   ]);
   nodes.forEach((node, index) => {
     addDependencyFaults(node, { index, indexOf, faults });
@@ -44,7 +55,8 @@ export function faultsOf(definition: Definition, knowsHandler: (handler: string)
     const message = `the nodes depend on each other in a circle: ${cycleText(cycle)}`;
     faults.push(fault(path, "DAG_CYCLE", message, { cycle: cycleText(cycle) }));
   }
-  faults.push(...templateFaults(nodes, indexOf, order));
+  faults.push(...failureNodeFaults(definition, indexOf));
+  faults.push(...templateFaults(definition, indexOf, order));
   return faults.slice(0, maxFaults);
 }
 
@@ -140,38 +152,86 @@ function findCycle(
   return first === undefined ? cycle : [...cycle, first];
 }
 
+/** What is wrong with the node that is carried out when the run fails. */
+function failureNodeFaults(
+  { nodes, onFailure }: Definition,
+  indexOf: ReadonlyMap<string, number>,
+): FieldFault[] {
+  if (onFailure === undefined) return [];
+  const index = indexOf.get(onFailure);
+  if (index === undefined) {
+    const message = `there is no node "${shown(onFailure)}"`;
+    return [fault("dag.on_failure", "UNKNOWN_DEPENDENCY", message, { dependency: shown(onFailure) })];
+  }
+  const message =
+    "is carried out when the run fails, and so has no dependencies, condition or policy for failure";
+  const { dependencies, when, onFailure: policy } = nodes[index] ?? { dependencies: [] };
+  if (dependencies.length > 0 || when !== undefined || policy !== undefined) {
+    return [fault(`dag.nodes[${index}]`, "FIELD_INVALID", message)];
+  }
+  const dependent = nodes.findIndex((node) => node.dependencies.includes(onFailure));
+  if (dependent < 0) return [];
+  const position = nodes[dependent]?.dependencies.indexOf(onFailure) ?? 0;
+  const path = `dag.nodes[${dependent}].dependencies[${position}]`;
+  return [
+    fault(path, "FIELD_INVALID", `"${onFailure}" is carried out when the run fails; nothing can wait for it`),
+  ];
+}
+
+/** What is wrong with the templates and conditions of all nodes. */
 function templateFaults(
-  nodes: readonly NodeDefinition[],
+  { nodes, onFailure }: Definition,
   indexOf: ReadonlyMap<string, number>,
   order: readonly number[],
 ): FieldFault[] {
   const upstream = new Upstream(nodes, indexOf, order);
   const sorted = new Set(order);
   return nodes.flatMap((node, index) => {
-    const path = `dag.nodes[${index}].config`;
-    const { references, faults } = compileConfig(node);
+    const path = `dag.nodes[${index}]`;
+    const compiled = compileNode(node);
     return [
-      ...faults.map(({ at, template, message }) => {
-        const metadata = { node: shown(node.id), template: shown(template) };
-        return fault(path + at, "TEMPLATE_INVALID", `${shown(template)} ${message}`, metadata);
+      ...compiled.faults.map(({ at, template, message }) => {
+        return referenceFault({ path: path + at, node, at, template, message: ` ${message}` });
       }),
-      ...references.flatMap(({ at, template, root, node: named }) => {
+      ...compiled.references.flatMap((reference) => {
+        const { at, template, root, node: named } = reference;
         if (root === "input" || root === "run") return [];
+        if (root === "item" && node.forEach !== undefined && at !== ".for_each.items") return [];
         const used = root === "nodes" ? (named ?? "") : root;
         const target = indexOf.get(used);
-        // On a cycle, or behind one, there is no upstream to speak of.
-        if (target !== undefined && (!sorted.has(index) || upstream.includes(index, target))) return [];
-        const problem =
+        // On a cycle, or behind one, there is no upstream to speak of; everything is upstream of the node for failures.
+        const mayName =
+          node.id === onFailure || !sorted.has(index) || upstream.includes(index, target ?? index);
+        if (target !== undefined && target !== index && mayName) return [];
+        const message =
           root === "item"
-            ? "item is known within for_each only"
+            ? ": item is known within for_each only"
             : target === undefined
-              ? `there is no node "${shown(used)}"`
-              : `"${used}" is not upstream of "${node.id}"`;
-        const metadata = { node: shown(node.id), template: shown(template) };
-        return [fault(path + at, "TEMPLATE_INVALID", `${shown(template)}: ${problem}`, metadata)];
+              ? `: there is no node "${shown(used)}"`
+              : `: "${used}" is not upstream of "${node.id}"`;
+        return [referenceFault({ path: path + at, node, at, template, message })];
       }),
     ];
   });
+}
+
+function referenceFault({
+  path,
+  node,
+  at,
+  template,
+  message,
+}: {
+  readonly path: string;
+  readonly node: NodeDefinition;
+  readonly at: string;
+  readonly template: string;
+  readonly message: string;
+}): FieldFault {
+  const text = shown(template);
+  return at === ".when"
+    ? fault(path, "CONDITION_INVALID", `${text}${message}`, { node: shown(node.id), condition: text })
+    : fault(path, "TEMPLATE_INVALID", `${text}${message}`, { node: shown(node.id), template: text });
 }
 
 /** Which nodes come before which: a row of bits for each node, made when first asked for. */

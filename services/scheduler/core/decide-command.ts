@@ -1,8 +1,10 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { taskIdOf } from "../../../lib/ids/task-id.ts";
-import { taskOf } from "./decide-report.ts";
-import type { Fact } from "./event.ts";
-import type { Prompt, Run, Task } from "./run.ts";
+import { approvalOf, verdictOf } from "./engine-handler.ts";
+import type { Fact, Outcome, TimerKind } from "./event.ts";
+import type { Json } from "./json.ts";
+import { configOf } from "./node-config.ts";
+import { isHeldByWorker, type Prompt, type Run, type Task, taskOf } from "./run.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 /** Decides on the start of a run; nothing when the same request started it before. Throws `REQUEST_ID_REUSED` when another one did. */
@@ -16,11 +18,80 @@ export function decideStart(
 }
 
 /** Decides on a cancel: nothing when the run has ended or somebody cancelled it before. */
-export function decideCancel(
-  run: Run,
-  cancel: { readonly clientId: string; readonly requestId: string },
-): readonly Fact[] {
+export function decideCancel(run: Run, cancel: Asking): readonly Fact[] {
   return isFinalRun(run.state) || run.isCancelRequested ? [] : [{ type: "cancel_requested", ...cancel }];
+}
+
+/** Who asks for something, and under which id. */
+interface Asking {
+  readonly clientId: string;
+  readonly requestId: string;
+}
+
+/** Decides on a pause: nothing when the run is held, paused or cancelled, or has ended. */
+export function decidePause(run: Run, asking: Asking): readonly Fact[] {
+  return run.state !== "running" || run.isCancelRequested ? [] : [{ type: "pause_requested", ...asking }];
+}
+
+/** Decides on a resumption: nothing unless the run is held or paused. */
+export function decideResume(run: Run, asking: Asking): readonly Fact[] {
+  const waits = run.state === "pending" || run.state === "paused";
+  return waits && !run.isCancelRequested ? [{ type: "resume_requested", ...asking }] : [];
+}
+
+/** How many signals a run keeps that no task has taken, and how many it takes in all. */
+const maxWaitingSignals = 1_000;
+const maxSignals = 10_000;
+
+/**
+ * Decides on a signal: nothing when the same request sent it before.
+ *
+ * Throws `RUN_ENDED`, `SIGNAL_LIMIT`, and `REQUEST_ID_REUSED` when the request id
+ * sent another signal.
+ */
+export function decideSignal(
+  run: Run,
+  signal: Asking & { readonly name: string; readonly payload: Json; readonly requestDigest: string },
+): readonly Fact[] {
+  const sent = run.signalRequests.get(signal.requestId);
+  if (sent === signal.requestDigest) return [];
+  if (sent !== undefined) throw requestIdReused(signal.requestId);
+  const about = { run_id: run.runId };
+  if (isFinalRun(run.state)) throw new DomainError("RUN_ENDED", `run ${run.runId} has ended`, about);
+  const limit = run.signals.length >= maxWaitingSignals ? maxWaitingSignals : maxSignals;
+  if (run.signals.length >= maxWaitingSignals || run.signalRequests.size >= maxSignals) {
+    const message = `run ${run.runId} takes no more signals`;
+    throw new DomainError("SIGNAL_LIMIT", message, { ...about, limit: String(limit) });
+  }
+  return [{ type: "signal_received", ...signal }];
+}
+
+/** Decides on a timer: nothing when it was stopped, or is not due at `now`. */
+export function decideTimer(
+  run: Run,
+  timer: { readonly name: string; readonly attempt: number; readonly kind: TimerKind },
+  now: Date,
+): readonly Fact[] {
+  const task = taskOf(run, timer.name);
+  if (task?.timer?.kind !== timer.kind || task.attempt !== timer.attempt || task.timer.at > now) return [];
+  const held = isHeldByWorker(task) ? { workerId: task.lease?.workerId ?? "" } : {};
+  return [{ type: "timer_fired", nodeId: task.name, attempt: task.attempt, timer: timer.kind, ...held }];
+}
+
+/** Decides on the end of a run that a `workflow` node started: nothing when the node does not wait for it any more. */
+export function decideChildEnd(
+  run: Run,
+  child: {
+    readonly name: string;
+    readonly attempt: number;
+    readonly childRunId: string;
+    readonly outcome: Outcome;
+  },
+): readonly Fact[] {
+  const task = taskOf(run, child.name);
+  if (task?.state !== "running" || task.attempt !== child.attempt) return [];
+  const { name, attempt, childRunId, outcome } = child;
+  return [{ type: "child_ended", nodeId: name, attempt, childRunId, outcome }];
 }
 
 /** An answer to a prompt. `text` is undefined when the answer is sealed. */
@@ -72,6 +143,7 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
     throw DomainError.ofFaults([{ path: "text", reason: "FIELD_INVALID", message }]);
   }
   if (text === undefined) return { kind: "deliver", task, prompt };
+  refuseOtherThanOffered(run, task, text);
   const { attempt } = task;
   return {
     kind: "answered",
@@ -79,6 +151,17 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
       { type: "prompt_answered", nodeId, attempt, promptId, answeredBy: clientId, requestId, answer: text },
     ],
   };
+}
+
+/** Throws `FIELD_INVALID` for an answer to an approval that it does not offer. */
+function refuseOtherThanOffered(run: Run, task: Task, text: string): void {
+  if (run.plan.nodes[task.node]?.engine !== "approval") return;
+  const config = configOf(run, task);
+  const approval = "fault" in config ? config : approvalOf(config.value);
+  if ("fault" in approval || verdictOf(approval.value, text) !== undefined) return;
+  const { choices } = approval.value;
+  const message = choices.length > 0 ? `is none of ${choices.join(", ")}` : "is neither yes nor no";
+  throw DomainError.ofFaults([{ path: "text", reason: "FIELD_INVALID", message }]);
 }
 
 function requestIdReused(requestId: string): DomainError {

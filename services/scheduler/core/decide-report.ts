@@ -8,8 +8,7 @@
  *   R3. Whoever lost an attempt, or never had it, is told so.
  */
 import type { AttemptFact, Fact, Lease, LeftFile, Outcome } from "./event.ts";
-import type { Run, Task } from "./run.ts";
-import { isFinalTask } from "./task-state.ts";
+import { isUnderway, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
 
 /** How many events a run may have before it takes no more questions and retries. */
 export const maxEvents = 100_000;
@@ -57,10 +56,13 @@ export type ReportDecision =
 /** Decides on a report; `run` is undefined when there is no such run. */
 export function decideReport(run: Run | undefined, report: Report): ReportDecision {
   const task = taskOf(run, report.nodeId);
-  if (run === undefined || task === undefined || task.attempt !== report.attempt) return { kind: "lost" };
+  if (run === undefined || task === undefined) return { kind: "lost" };
+  // What ended an attempt that another one follows may come again, too.
+  if (report.attempt < task.attempt && task.lastSeqs.has(report.attempt)) return { kind: "repeated" };
+  if (task.attempt !== report.attempt || task.isRevoked) return { kind: "lost" };
   if (task.lease !== undefined && task.lease.token !== report.lease.token) return { kind: "lost" };
   if (report.number <= task.report) return { kind: "repeated" };
-  if (isFinalTask(task.state)) return { kind: "lost" };
+  if (!isUnderway(task)) return { kind: "lost" };
   if (report.number > task.report + 1) return { kind: "early" };
   const { nodeId, attempt, number, lease, word } = report;
   const about = { nodeId, attempt, report: number };
@@ -79,13 +81,15 @@ export function decideReport(run: Run | undefined, report: Report): ReportDecisi
   const leased: readonly Fact[] = task.lease === undefined ? [{ ...about, type: "task_leased", lease }] : [];
   switch (word.kind) {
     case "lease_requested":
-      return leased.length > 0 ? applied(...leased) : { kind: "lost" };
+      // What a paused run has not begun yet is handed out anew when it goes on.
+      return leased.length > 0 && run.state !== "paused" ? applied(...leased) : { kind: "lost" };
     case "started":
       return applied(...leased, { ...about, type: "task_started" });
     case "prompt_opened": {
       if (task.prompts.some(({ promptId }) => promptId === word.promptId)) return { kind: "lost" };
       const { promptId, text, password } = word;
-      return applied(...leased, { ...about, type: "prompt_opened", promptId, text, password });
+      const opened = { ...about, type: "prompt_opened", promptId, text, password } as const;
+      return applied(...leased, opened, ...replayedAnswer(run, task, opened));
     }
     case "sealed_answer_received": {
       const { promptId, answeredBy, requestId } = word;
@@ -96,13 +100,35 @@ export function decideReport(run: Run | undefined, report: Report): ReportDecisi
   }
 }
 
+/** The answer that the attempt before got to the same question at the same place, where the node asks for that. */
+function replayedAnswer(
+  run: Run,
+  task: Task,
+  {
+    nodeId,
+    attempt,
+    promptId,
+    text,
+    password,
+  }: { nodeId: string; attempt: number } & Pick<Prompt, "promptId" | "text" | "password">,
+): readonly Fact[] {
+  if (run.plan.nodes[task.node]?.replayInput !== true || password) return [];
+  const place = task.prompts.filter((asked) => asked.attempt === attempt).length;
+  const before = task.prompts.findLast((asked) => asked.attempt < attempt)?.attempt;
+  const same = task.prompts.filter((asked) => asked.attempt === before)[place];
+  if (same?.answer === undefined || same.answeredBy === undefined || same.text !== text) return [];
+  const { answer, answeredBy } = same;
+  const requestId = `replay of ${same.promptId}`;
+  return [{ type: "prompt_answered", nodeId, attempt, promptId, answeredBy, requestId, answer }];
+}
+
 /** Decides whether a heartbeat that names an attempt takes its lease: a short handler that is still at work. */
 export function decideHeld(
   run: Run,
   held: { readonly nodeId: string; readonly attempt: number; readonly lease: Lease },
 ): readonly Fact[] {
   const task = taskOf(run, held.nodeId);
-  const isFree = task?.state === "queued" && task.lease === undefined && task.attempt === held.attempt;
+  const isFree = task !== undefined && isUntaken(task) && task.attempt === held.attempt;
   return isFree ? [{ type: "task_leased", ...held, report: 0 }] : [];
 }
 
@@ -112,16 +138,10 @@ export function decideLapse(
   lapsed: { readonly nodeId: string; readonly attempt: number; readonly token: string },
 ): readonly Fact[] {
   const task = taskOf(run, lapsed.nodeId);
-  if (task === undefined || isFinalTask(task.state)) return [];
+  if (task === undefined || !isUnderway(task)) return [];
   if (task.attempt !== lapsed.attempt || task.lease?.token !== lapsed.token) return [];
   const { nodeId, attempt } = lapsed;
   return [{ type: "lease_lapsed", nodeId, attempt, workerId: task.lease.workerId }];
-}
-
-/** The task of a node, or undefined when the run has no such node. */
-export function taskOf(run: Run | undefined, nodeId: string): Task | undefined {
-  const index = run?.plan.indexOf.get(nodeId);
-  return index === undefined ? undefined : run?.tasks[index];
 }
 
 function applied(

@@ -26,6 +26,14 @@ export interface Failure {
   readonly exitCode?: number;
 }
 
+/** What a failed attempt says about itself and the next one. */
+export interface FailedAttempt extends Pick<Failure, "reason" | "message" | "exitCode"> {
+  /** The handler says that no other attempt will do better. */
+  readonly nonRetryable?: boolean;
+  /** The handler says how long to wait before the next one; takes the place of the policy's delay. */
+  readonly retryDelayMs?: number;
+}
+
 /** A file that an attempt left behind. */
 export interface LeftFile {
   readonly path: string;
@@ -35,7 +43,7 @@ export interface LeftFile {
 /** How an attempt ended. */
 export type Outcome =
   | { readonly kind: "completed"; readonly output: Json }
-  | { readonly kind: "failed"; readonly reason: string; readonly message: string; readonly exitCode?: number }
+  | ({ readonly kind: "failed" } & FailedAttempt)
   | { readonly kind: "cancelled" };
 
 /** Names and values that something is found by. */
@@ -126,10 +134,46 @@ export type Fact =
       }
     >
   | AttemptFact<"lease_lapsed", { readonly workerId: string }>
-  | { readonly type: "cancel_requested"; readonly clientId: string; readonly requestId: string }
+  | AttemptFact<
+      "timer_fired",
+      {
+        readonly timer: TimerKind;
+        /** Who held the attempt whose time was over. */
+        readonly workerId?: string;
+      }
+    >
+  | AttemptFact<
+      "child_ended",
+      {
+        readonly childRunId: string;
+        readonly outcome: Outcome;
+      }
+    >
+  | {
+      readonly type: "signal_received";
+      readonly name: string;
+      readonly payload: Json;
+      readonly clientId: string;
+      readonly requestId: string;
+      /** Digest of the request: a repeat has the same. */
+      readonly requestDigest: string;
+    }
+  | RunCommandFact<"pause_requested">
+  | RunCommandFact<"resume_requested">
+  | RunCommandFact<"cancel_requested">
   | { readonly type: "run_refused"; readonly message: string };
 
-/** A fact about one attempt of one task. */
+/** What a task waits for that a clock brings: its next attempt, the end of its sleep, the end of an attempt's or of the queue's patience. */
+export type TimerKind = "retry" | "sleep" | "timeout" | "queue_timeout";
+
+/** What somebody asked of a run as a whole. */
+export interface RunCommandFact<Type extends string> {
+  readonly type: Type;
+  readonly clientId: string;
+  readonly requestId: string;
+}
+
+/** A fact about one attempt of one task; `nodeId` is the task's name: that of its node, or `<node>.<index>` for an item. */
 export type AttemptFact<Type extends string, Rest> = {
   readonly type: Type;
   readonly nodeId: string;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  aLease,
   aNode,
   aRun,
   aStart,
@@ -33,8 +34,9 @@ describe("evolve", () => {
   test("refuses a step that the table of states does not have", () => {
     const run = aRun([aNode("A")], leased("A"), asked("A", "p1"));
     taskOfNode(run, "A").state = "pending";
-    expect(() => bringOn(run, { type: "task_started", nodeId: "A", attempt: 1, report: 3 })).toThrow(
-      "can not go from pending to running",
+    const lease = aLease({ sealKey: "k" });
+    expect(() => bringOn(run, { type: "task_leased", nodeId: "A", attempt: 1, report: 3, lease })).toThrow(
+      "can not go from pending to starting",
     );
   });
 

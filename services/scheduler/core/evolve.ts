@@ -1,32 +1,22 @@
 /*
- * The fold of a run's history, and all that follows from each fact.
+ * The fold of a run's history.
  *
  *   E1. `evolve` depends on nothing but the run and the event, so every replica
  *       that folds the same history holds the same run.
- *   E2. A task changes only along `leadsTo`; `enter` is the one door.
- *   E3. A task becomes ready exactly once: when `waitsFor` falls to 0, or anew
- *       with the next attempt after a lease lapsed.
- *   E4. A final task never changes; a run is final when all its tasks are.
- *   E5. When a task ends, everything that depends on it is settled in the same
- *       step: queued, failed for a template without a value, or skipped.
+ *
+ * What follows from each fact stands in step.ts, with E2 to E6.
  */
-import type { AttemptFact, Failure, Lease, RunEvent } from "./event.ts";
-import type { JsonObject } from "./json.ts";
+import { approvalOf, verdictOf } from "./engine-handler.ts";
+import type { AttemptFact, Outcome, RunEvent } from "./event.ts";
 import { configOf } from "./node-config.ts";
 import { type Plan, planOf } from "./plan.ts";
-import type { Prompt, Run, Task } from "./run.ts";
-import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
+import { isHeldByWorker, isHolding, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
+import { deliverSignal } from "./signals.ts";
+import { type Consequences, newTask, Step } from "./step.ts";
+import { isFinalTask } from "./task-state.ts";
 
 /** How often a task is handed out anew after its worker was lost, before it fails. */
 export const maxLostAttempts = 10;
-
-/** What an event brought about, for those who act on it and watch it. */
-export interface Consequences {
-  /** Tasks to be handed to a worker, with their configs resolved. */
-  readonly ready: { readonly task: Task; readonly config: JsonObject }[];
-  /** Every task that changed, each once. */
-  readonly changed: Set<Task>;
-}
 
 /** The run that its first event starts. */
 export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly run: Run } & Consequences {
@@ -48,18 +38,30 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     rerunOf: event.rerunOf,
     input: event.input,
     createdAt: event.at,
-    tasks: used.nodes.map((node) => newTask(node.index, node.dependencies.length)),
+    tasks: used.nodes.map(({ id, index, dependencies }) => {
+      return newTask({ name: id, node: index, waitsFor: dependencies.length, item: undefined });
+    }),
     seq: event.seq,
-    state: "running",
+    state: event.hold === true ? "pending" : "running",
     failure: undefined,
     isCancelRequested: false,
     unfinished: used.nodes.length,
+    signals: [],
+    signalRequests: new Map(),
     endedAt: undefined,
   };
   const step = new Step(run, event.at);
-  for (const task of run.tasks) if (task.waitsFor === 0) step.makeReady(task);
+  const first = run.tasks.filter(({ node, waitsFor }) => waitsFor === 0 && node !== used.onFailure);
+  for (const { nodeId, output, files } of event.kept ?? []) {
+    const task = taskOf(run, nodeId);
+    if (task === undefined)
+      throw new Error(`run ${runId} keeps an output of ${nodeId}, which it does not have`);
+    task.files = files;
+    step.complete(task, output);
+  }
+  for (const task of first) if (task.state === "pending") step.open(task);
   step.settle();
-  return { run, ready: step.ready, changed: step.changed };
+  return { run, ready: step.ready, changed: step.changed, asked: step.asked };
 }
 
 /** Applies the next event to a run, in place. */
@@ -72,101 +74,14 @@ export function evolve(run: Run, event: RunEvent): Consequences {
   return step;
 }
 
-/** Tasks that wait for a worker, with their configs: what has to be published after a take-over. */
+/** Tasks that wait for a worker, with their configs: what has to be published after a take-over, and when a paused run goes on. */
 export function readyTasks(run: Run): Consequences["ready"] {
+  if (isHolding(run)) return [];
   return run.tasks.flatMap((task) => {
-    if (task.state !== "queued") return [];
+    if (!isUntaken(task)) return [];
     const config = configOf(run, task);
     return "fault" in config ? [] : [{ task, config: config.value }];
   });
-}
-
-/** One event being applied. */
-class Step implements Consequences {
-  readonly ready: { readonly task: Task; readonly config: JsonObject }[] = [];
-  readonly changed = new Set<Task>();
-  readonly run: Run;
-  readonly at: Date;
-  /** Tasks that ended in this step and whose dependents are not settled yet. */
-  readonly #ended: Task[] = [];
-
-  constructor(run: Run, at: Date) {
-    this.run = run;
-    this.at = at;
-  }
-
-  /** The one door through which a task changes its state. */
-  enter(task: Task, state: TaskState): void {
-    if (task.state === state) return;
-    const allowed: readonly TaskState[] = leadsTo[task.state];
-    if (!allowed.includes(state)) {
-      throw new Error(`run ${this.run.runId}: task ${task.node} can not go from ${task.state} to ${state}`);
-    }
-    task.state = state;
-    this.changed.add(task);
-    if (!isFinalTask(state)) return;
-    task.endedAt = this.at;
-    this.run.unfinished -= 1;
-    this.#ended.push(task);
-  }
-
-  /** Opens the next attempt of a task, or fails it when a template of its config has no value. */
-  makeReady(task: Task): void {
-    const config = configOf(this.run, task);
-    if ("fault" in config) {
-      this.fail(task, { reason: "TEMPLATE_FAILED", message: config.fault });
-      return;
-    }
-    task.attempt += 1;
-    task.lease = undefined;
-    task.report = 0;
-    this.enter(task, "queued");
-    this.changed.add(task);
-    this.ready.push({ task, config: config.value });
-  }
-
-  fail(task: Task, { reason, message, exitCode }: Pick<Failure, "reason" | "message" | "exitCode">): void {
-    const nodeId = this.run.plan.nodes[task.node]?.id ?? "";
-    task.failure = { reason, message, nodeId, ...(exitCode !== undefined && { exitCode }) };
-    this.enter(task, "failed");
-  }
-
-  /** Carries the ends of tasks on to what depends on them, and to the run. */
-  settle(): void {
-    // Grows while it is walked: a dependent may end at once, too.
-    for (const ended of this.#ended) {
-      for (const index of this.run.plan.nodes[ended.node]?.dependents ?? []) {
-        const dependent = this.run.tasks[index];
-        if (dependent?.state === "pending") this.#settleDependent(dependent, ended);
-      }
-    }
-    if (this.run.unfinished === 0 && this.run.endedAt === undefined) this.#end();
-  }
-
-  #settleDependent(dependent: Task, ended: Task): void {
-    if (ended.state === "completed") {
-      dependent.waitsFor -= 1;
-      if (dependent.waitsFor === 0) this.makeReady(dependent);
-      return;
-    }
-    if (ended.state === "cancelled") {
-      this.enter(dependent, "cancelled");
-      return;
-    }
-    dependent.failure = skippedFor(this.run, ended);
-    this.enter(dependent, "skipped");
-  }
-
-  #end(): void {
-    const { run } = this;
-    run.endedAt = this.at;
-    if (run.tasks.some((task) => task.state === "cancelled")) {
-      run.state = "cancelled";
-      return;
-    }
-    run.failure ??= run.tasks.find((task) => task.state === "failed")?.failure;
-    run.state = run.failure === undefined ? "completed" : "failed";
-  }
 }
 
 function apply(step: Step, event: RunEvent): void {
@@ -176,39 +91,63 @@ function apply(step: Step, event: RunEvent): void {
       throw new Error(`run ${run.runId} was started twice`);
     case "cancel_requested":
       run.isCancelRequested = true;
-      for (const task of run.tasks) {
-        if (task.state === "pending" || (task.state === "queued" && task.lease === undefined)) {
-          step.enter(task, "cancelled");
-        }
-      }
+      for (const task of run.tasks) step.cancel(task);
       return;
+    case "pause_requested":
+      run.state = "paused";
+      // The queue's patience ends only while something is handed out.
+      for (const task of run.tasks) if (isUntaken(task)) task.timer = undefined;
+      return;
+    case "resume_requested":
+      resume(step);
+      return;
+    case "signal_received": {
+      const { name, payload, clientId, requestId, requestDigest, at } = event;
+      run.signalRequests.set(requestId, requestDigest);
+      deliverSignal(step, { name, payload, clientId, at });
+      return;
+    }
     case "run_refused":
       run.failure = { reason: "REFUSED_BY_STORE", message: event.message, nodeId: "" };
-      for (const task of run.tasks) {
-        if (isFinalTask(task.state)) continue;
-        closePrompts(task);
-        step.fail(task, run.failure);
-      }
+      for (const task of run.tasks) if (!isFinalTask(task.state)) step.fail(task, run.failure);
       return;
     default:
       applyToAttempt(step, event);
   }
 }
 
+/** Lets a held or paused run go on: with what waited for it, and with what was queued and is handed out anew. */
+function resume(step: Step): void {
+  const { run } = step;
+  run.state = "running";
+  const again = readyTasks(run);
+  for (const { task } of again) step.limitQueueing(task);
+  step.ready.push(...again);
+  for (const task of run.tasks) if (task.isHeld) step.open(task);
+}
+
 function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string, unknown>>): void {
   const { run } = step;
-  const task = run.tasks[run.plan.indexOf.get(event.nodeId) ?? -1];
+  const task = taskOf(run, event.nodeId);
   if (task === undefined || task.attempt !== event.attempt || isFinalTask(task.state)) {
     throw new Error(`run ${run.runId}: ${event.type} about attempt ${event.attempt} of ${event.nodeId}`);
   }
   if ("report" in event && event.report !== undefined) task.report = event.report;
   switch (event.type) {
-    case "task_leased":
-      take(step, task, event.lease);
-      step.enter(task, event.lease.sealKey === undefined ? "running" : "starting");
+    case "task_leased": {
+      task.lease = event.lease;
+      task.startedAt = step.at;
+      task.timer = undefined;
+      step.changed.add(task);
+      const isStarting = event.lease.sealKey !== undefined;
+      step.enter(task, isStarting ? "starting" : "running");
+      if (!isStarting) step.limitAttempt(task);
       return;
+    }
     case "task_started":
+      if (task.state !== "starting") step.changed.add(task);
       step.enter(task, "running");
+      step.limitAttempt(task);
       return;
     case "prompt_opened": {
       const { promptId, attempt, text, password, at } = event;
@@ -217,53 +156,93 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
       step.enter(task, "waiting_for_input");
       return;
     }
-    case "prompt_answered": {
-      const prompt = task.prompts.find(({ promptId }) => promptId === event.promptId);
-      if (prompt === undefined) throw new Error(`run ${run.runId} has no prompt ${event.promptId}`);
-      prompt.state = "answered";
-      prompt.answeredBy = event.answeredBy;
-      prompt.requestId = event.requestId;
-      prompt.answer = event.answer;
-      step.changed.add(task);
-      if (!task.prompts.some(({ state }) => state === "open")) step.enter(task, "running");
+    case "prompt_answered":
+      answer(step, task, event);
       return;
-    }
     case "task_ended":
-      if (task.lease === undefined) take(step, task, event.lease);
+      if (task.lease === undefined) {
+        task.lease = event.lease;
+        task.startedAt = step.at;
+      }
       task.lastSeqs.set(event.attempt, event.lastSeq);
       task.files = event.files;
-      closePrompts(task);
-      if (event.outcome.kind === "completed") {
-        task.output = event.outcome.output;
-        step.enter(task, "completed");
-      } else if (event.outcome.kind === "failed") {
-        step.fail(task, event.outcome);
-      } else {
-        step.enter(task, "cancelled");
-      }
+      endAttempt(step, task, event.outcome);
       return;
     case "lease_lapsed":
-      closePrompts(task);
       task.lostCount += 1;
       if (run.isCancelRequested) {
         step.enter(task, "cancelled");
       } else if (task.lostCount > maxLostAttempts) {
         step.fail(task, { reason: "WORKER_LOST", message: `the worker was lost ${task.lostCount} times` });
       } else {
-        step.makeReady(task);
+        step.reopen(task);
       }
+      return;
+    case "timer_fired":
+      fire(step, task, event.timer);
+      return;
+    case "child_ended":
+      endAttempt(step, task, event.outcome);
       return;
   }
 }
 
-function take(step: Step, task: Task, lease: Lease): void {
-  task.lease = lease;
-  task.startedAt = step.at;
+function answer(step: Step, task: Task, event: Extract<RunEvent, { type: "prompt_answered" }>): void {
+  const { run } = step;
+  const prompt = task.prompts.find(({ promptId }) => promptId === event.promptId);
+  if (prompt === undefined) throw new Error(`run ${run.runId} has no prompt ${event.promptId}`);
+  prompt.state = "answered";
+  prompt.answeredBy = event.answeredBy;
+  prompt.requestId = event.requestId;
+  prompt.answer = event.answer;
   step.changed.add(task);
+  if (step.nodeOf(task).engine === "approval") {
+    endApproval(step, task, event);
+  } else if (!task.prompts.some(({ state }) => state === "open")) {
+    step.enter(task, "running");
+  }
 }
 
-function closePrompts(task: Task): void {
-  for (const prompt of task.prompts) if (prompt.state === "open") prompt.state = "attempt_ended";
+function endApproval(step: Step, task: Task, event: Extract<RunEvent, { type: "prompt_answered" }>): void {
+  const config = configOf(step.run, task);
+  const approval = "fault" in config ? config : approvalOf(config.value);
+  const said = event.answer ?? "";
+  const verdict = "fault" in approval ? undefined : verdictOf(approval.value, said);
+  if (verdict === undefined || "fault" in approval) {
+    throw new Error(`run ${step.run.runId}: ${task.name} can not be answered so`);
+  }
+  task.lastSeqs.set(event.attempt, 2);
+  const { answeredBy, at } = event;
+  const output = { ...verdict, answer: said, answered_by: answeredBy, answered_at: at.toISOString() };
+  if (verdict.approved || !approval.value.failOnReject) step.complete(task, output);
+  else step.fail(task, { reason: "APPROVAL_REJECTED", message: `${answeredBy} rejected it` });
+}
+
+function endAttempt(step: Step, task: Task, outcome: Outcome): void {
+  if (outcome.kind === "completed") step.complete(task, outcome.output);
+  else if (outcome.kind === "cancelled") step.enter(task, "cancelled");
+  else step.failAttempt(task, outcome);
+}
+
+function fire(step: Step, task: Task, timer: Extract<RunEvent, { type: "timer_fired" }>["timer"]): void {
+  task.timer = undefined;
+  switch (timer) {
+    case "retry":
+      step.open(task);
+      return;
+    case "sleep":
+      step.complete(task, { slept_until: step.at.toISOString() });
+      return;
+    case "queue_timeout":
+      step.fail(task, { reason: "QUEUE_TIMEOUT", message: "no worker took it in time" });
+      return;
+    case "timeout": {
+      task.isRevoked = isHeldByWorker(task);
+      const ms = step.nodeOf(task).timeoutMs ?? 0;
+      step.failAttempt(task, { reason: "TIMED_OUT", message: `the attempt took longer than ${ms} ms` });
+      return;
+    }
+  }
 }
 
 const closedPrompt: Pick<Prompt, "answeredBy" | "requestId" | "answer"> = {
@@ -271,27 +250,3 @@ const closedPrompt: Pick<Prompt, "answeredBy" | "requestId" | "answer"> = {
   requestId: undefined,
   answer: undefined,
 };
-
-function skippedFor(run: Run, ended: Task): Failure {
-  const cause = ended.failure?.nodeId ?? run.plan.nodes[ended.node]?.id ?? "";
-  return { reason: "DEPENDENCY_FAILED", message: `${cause} did not complete`, nodeId: cause };
-}
-
-function newTask(node: number, waitsFor: number): Task {
-  return {
-    node,
-    state: "pending",
-    attempt: 0,
-    waitsFor,
-    lease: undefined,
-    report: 0,
-    lostCount: 0,
-    output: undefined,
-    failure: undefined,
-    prompts: [],
-    files: [],
-    lastSeqs: new Map(),
-    startedAt: undefined,
-    endedAt: undefined,
-  };
-}

@@ -8,8 +8,9 @@ import { decideCancel } from "./decide-command.ts";
 import { decideLapse, decideReport, type Report } from "./decide-report.ts";
 import type { Definition } from "./definition.ts";
 import type { Fact, Outcome, RunEvent } from "./event.ts";
-import { begin, type Consequences, evolve } from "./evolve.ts";
+import { begin, evolve } from "./evolve.ts";
 import type { Run, Task } from "./run.ts";
+import type { Consequences } from "./step.ts";
 import { isFinalRun, isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
 
 const at = new Date("2026-01-01T00:00:00Z");

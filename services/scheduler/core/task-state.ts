@@ -13,13 +13,17 @@ export type TaskState =
 /** Where a run stands. */
 export type RunState = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
 
-/** The whole life of a task. A state that leads nowhere is final. */
+/**
+ * The whole life of a task. A state that leads nowhere is final. A task goes
+ * back to `pending` while it waits for its next attempt. What needs no worker
+ * goes from `pending` to where it waits, or to its end.
+ */
 export const leadsTo = {
-  pending: ["queued", "failed", "skipped", "cancelled"],
-  queued: ["starting", "running", "waiting_for_input", "completed", "failed", "cancelled"],
-  starting: ["running", "waiting_for_input", "completed", "failed", "queued", "cancelled"],
-  running: ["waiting_for_input", "completed", "failed", "queued", "cancelled"],
-  waiting_for_input: ["running", "completed", "failed", "queued", "cancelled"],
+  pending: ["queued", "running", "waiting_for_input", "completed", "failed", "skipped", "cancelled"],
+  queued: ["starting", "running", "waiting_for_input", "completed", "failed", "pending", "cancelled"],
+  starting: ["running", "waiting_for_input", "completed", "failed", "queued", "pending", "cancelled"],
+  running: ["waiting_for_input", "completed", "failed", "queued", "pending", "cancelled"],
+  waiting_for_input: ["running", "completed", "failed", "queued", "pending", "cancelled"],
   completed: [],
   failed: [],
   skipped: [],

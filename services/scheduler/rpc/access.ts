@@ -3,8 +3,7 @@ import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId, parseTaskId } from "../../../lib/ids/task-id.ts";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import { mayUse } from "../commands.ts";
-import { taskOf } from "../core/decide-report.ts";
-import type { Run, Task } from "../core/run.ts";
+import { type Run, type Task, taskOf } from "../core/run.ts";
 
 /** A caller as far as ownership is concerned. */
 export interface Owning {
@@ -26,7 +25,19 @@ export type LoadRun = (runId: string) => Promise<Run | undefined>;
 export async function runFor(caller: Owning, runId: string, load: LoadRun): Promise<Run> {
   const run = isRunId(runId) ? await load(runId) : undefined;
   if (mayUse(run, caller)) return run;
-  throw new DomainError("RUN_NOT_FOUND", "there is no such run", { run_id: runId.slice(0, 100) });
+  throw runNotFound(runId);
+}
+
+/** As `runFor`, without folding its history. */
+export async function rowFor(caller: Owning, runId: string, runs: Pick<RunStore, "row">): Promise<RunRow> {
+  const row = isRunId(runId) ? await runs.row(runId) : undefined;
+  if (row !== undefined && (caller.admin || row.client_id === caller.clientId)) return row;
+  throw runNotFound(runId);
+}
+
+/** The refusal of a run that there is not, or that the caller may not see. */
+export function runNotFound(runId: string): DomainError {
+  return new DomainError("RUN_NOT_FOUND", "there is no such run", { run_id: runId.slice(0, 100) });
 }
 
 /** A task that the caller may see, with its run. Throws `TASK_NOT_FOUND`. */

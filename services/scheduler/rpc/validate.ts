@@ -4,11 +4,18 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { SubmitTaskRequest } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
-import type { Dag } from "../../../gen/antiphon/scheduler/v1/workflow_pb.ts";
+import {
+  type Dag,
+  FailurePolicy,
+  type ForEach as ForEachMessage,
+  type Node,
+  type RetryPolicy as RetryPolicyMessage,
+} from "../../../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import { DomainError, type FieldFault } from "../../../lib/errors/domain-error.ts";
 import { faultsOf, maxFaults } from "../core/check-definition.ts";
-import type { Definition, NodeDefinition } from "../core/definition.ts";
-import { isJsonObject, parseJson } from "../core/json.ts";
+import type { Definition, ForEach, NodeDefinition } from "../core/definition.ts";
+import { compileInputSchema } from "../core/input-schema.ts";
+import { isJsonObject, type Json, type JsonObject, parseJson } from "../core/json.ts";
 import { isPythonFile, maxWallTimeMs, programConfigFaults } from "../program-definition.ts";
 import { flowFault } from "../waldiez-flow.ts";
 
@@ -17,6 +24,7 @@ const maxRequestIdLength = 100;
 const maxProgramBytes = 5 * 1024 * 1024;
 const maxInputBytes = 64 * 1024;
 const maxConfigBytes = 64 * 1024;
+const maxSchemaBytes = 64 * 1024;
 const maxArguments = 100;
 const maxArgumentBytes = 4 * 1024;
 const maxRequirements = 100;
@@ -97,38 +105,144 @@ function programFaults({
   return faults;
 }
 
-/** The definition that a request describes, and everything that is wrong with it. */
+/** The definition that a request describes, and everything that is wrong with it. Paths begin at the message itself, or at `root`. */
 export function definitionOf(
-  { name, dag }: { readonly name: string; readonly dag?: Dag | undefined },
+  {
+    name,
+    dag,
+    inputSchema,
+  }: { readonly name: string; readonly dag?: Dag | undefined; readonly inputSchema: Uint8Array },
   knowsHandler: (handler: string) => boolean,
+  root = "",
 ): { readonly definition: Definition; readonly faults: readonly FieldFault[] } {
   const faults: FieldFault[] = [];
   if (name === "" || name.length > maxNameLength || name.includes("\0")) {
     faults.push(invalid("name", `is empty, longer than ${maxNameLength} characters or has a zero character`));
   }
   if (dag === undefined) faults.push(invalid("dag", "is missing"));
-  const nodes = (dag?.nodes ?? []).map(({ id, handler, dependencies, config }, index): NodeDefinition => {
-    const path = `dag.nodes[${index}].config`;
-    const node = { id, handler, dependencies, config: {} };
-    if (config.length === 0) return { ...node, config: configFaults(path, node, faults) };
-    if (config.length > maxConfigBytes) {
-      faults.push(invalid(path, `is larger than ${maxConfigBytes} bytes`));
-      return node;
-    }
-    const parsed = parseJson(config);
-    if ("fault" in parsed) {
-      faults.push(invalid(path, parsed.fault));
-      return node;
-    }
-    if (!isJsonObject(parsed.value)) {
-      faults.push(invalid(path, "is not a JSON object"));
-      return node;
-    }
-    return { ...node, config: configFaults(path, { ...node, config: parsed.value }, faults) };
-  });
-  const definition = { name, nodes };
+  const nodes = (dag?.nodes ?? []).map((node, index) => nodeOf(node, `dag.nodes[${index}]`, faults));
+  const schema = schemaOf(inputSchema, faults);
+  const definition = {
+    name,
+    nodes,
+    ...(dag?.onFailure && { onFailure: dag.onFailure }),
+    ...(schema !== undefined && { inputSchema: schema }),
+  };
   if (dag !== undefined) faults.push(...faultsOf(definition, knowsHandler));
-  return { definition, faults: faults.slice(0, maxFaults).map(withShortPath) };
+  const shortened = faults.slice(0, maxFaults).map(withShortPath);
+  return { definition, faults: shortened.map((fault) => ({ ...fault, path: root + fault.path })) };
+}
+
+/** A node as the core takes it. What can not be read at all is noted and left out. */
+function nodeOf(node: Node, path: string, faults: FieldFault[]): NodeDefinition {
+  const { id, handler, dependencies, when, queue, labels, priority, replayInput } = node;
+  const forEach = node.forEach && forEachOf(node.forEach, path, faults);
+  const onFailure = policyOf(node.onFailure, path, faults);
+  return {
+    id,
+    handler,
+    dependencies,
+    config: configOf(node, path, faults),
+    ...(node.retry && { retry: retryOf(node.retry) }),
+    ...(node.timeout && { timeoutMs: durationMs(node.timeout) }),
+    ...(node.queueTimeout && { queueTimeoutMs: durationMs(node.queueTimeout) }),
+    ...(when !== "" && { when }),
+    ...(onFailure && { onFailure }),
+    ...(forEach && { forEach }),
+    ...(queue !== "" && { queue }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(priority !== 0 && { priority }),
+    ...(replayInput && { replayInput }),
+  };
+}
+
+function configOf({ handler, config }: Node, path: string, faults: FieldFault[]): JsonObject {
+  const parsed = jsonOf(config, { at: `${path}.config`, maxBytes: maxConfigBytes, fallback: {} }, faults);
+  if (parsed === undefined) return {};
+  if (!isJsonObject(parsed)) {
+    faults.push(invalid(`${path}.config`, "is not a JSON object"));
+    return {};
+  }
+  if (handler === "program") {
+    for (const { at, message } of programConfigFaults(parsed)) {
+      faults.push(invalid(`${path}.config${at}`, message));
+    }
+  }
+  return parsed;
+}
+
+function retryOf({
+  maxAttempts,
+  initialDelay,
+  multiplier,
+  maxDelay,
+  jitter,
+  nonRetryable,
+}: RetryPolicyMessage) {
+  return {
+    maxAttempts: maxAttempts || 3,
+    initialDelayMs: initialDelay ? durationMs(initialDelay) : 1_000,
+    multiplier: multiplier || 2,
+    maxDelayMs: maxDelay ? durationMs(maxDelay) : 5 * 60_000,
+    jitter: jitter ?? 0.2,
+    nonRetryable,
+  };
+}
+
+function forEachOf(
+  { items, maxParallel }: ForEachMessage,
+  path: string,
+  faults: FieldFault[],
+): ForEach | undefined {
+  const at = `${path}.for_each.items`;
+  if (items.length === 0) {
+    faults.push(invalid(at, "is missing"));
+    return undefined;
+  }
+  const list = jsonOf(items, { at, maxBytes: maxConfigBytes, fallback: [] }, faults);
+  return list === undefined ? undefined : { items: list, ...(maxParallel !== 0 && { maxParallel }) };
+}
+
+const policies: Readonly<Record<number, NodeDefinition["onFailure"] | "fail_run">> = {
+  [FailurePolicy.UNSPECIFIED]: "fail_run",
+  [FailurePolicy.FAIL_RUN]: "fail_run",
+  [FailurePolicy.CONTINUE]: "continue",
+  [FailurePolicy.SKIP_DEPENDENTS]: "skip_dependents",
+};
+
+function policyOf(policy: FailurePolicy, path: string, faults: FieldFault[]): NodeDefinition["onFailure"] {
+  const known = policies[policy];
+  if (known === undefined) faults.push(invalid(`${path}.on_failure`, "is not a policy for failure"));
+  return known === "fail_run" ? undefined : known;
+}
+
+function schemaOf(bytes: Uint8Array, faults: FieldFault[]): Json | undefined {
+  if (bytes.length === 0) return undefined;
+  const at = "input_schema";
+  const schema = jsonOf(bytes, { at, maxBytes: maxSchemaBytes, fallback: true }, faults);
+  if (schema === undefined) return undefined;
+  const compiled = compileInputSchema(schema);
+  if ("faults" in compiled) {
+    for (const fault of compiled.faults) faults.push(invalid(at + fault.at, fault.message));
+  }
+  return schema;
+}
+
+/** JSON that a field holds; undefined, with a fault, when it does not. */
+function jsonOf(
+  bytes: Uint8Array,
+  { at, maxBytes, fallback }: { readonly at: string; readonly maxBytes: number; readonly fallback: Json },
+  faults: FieldFault[],
+): Json | undefined {
+  if (bytes.length === 0) return fallback;
+  if (bytes.length > maxBytes) {
+    faults.push(invalid(at, `is larger than ${maxBytes} bytes`));
+    return undefined;
+  }
+  const parsed = parseJson(bytes);
+  if ("value" in parsed) return parsed.value;
+  faults.push(invalid(at, parsed.fault));
+  return undefined;
 }
 
 /** Keys of a config are the user's, and of any length. */
@@ -136,13 +250,6 @@ function withShortPath(fault: FieldFault): FieldFault {
   return fault.path.length <= maxPathLength
     ? fault
     : { ...fault, path: `${fault.path.slice(0, maxPathLength)}…` };
-}
-
-function configFaults(path: string, node: NodeDefinition, faults: FieldFault[]): NodeDefinition["config"] {
-  if (node.handler === "program") {
-    for (const { at, message } of programConfigFaults(node.config)) faults.push(invalid(path + at, message));
-  }
-  return node.config;
 }
 
 function invalid(path: string, message: string): FieldFault {

@@ -12,10 +12,8 @@ import { isRunId, parseTaskId } from "../../../lib/ids/task-id.ts";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { artifactKey } from "../artifact-key.ts";
-import { taskOf } from "../core/decide-report.ts";
 import { configOf } from "../core/node-config.ts";
-import type { Run, Task } from "../core/run.ts";
-import { isFinalTask } from "../core/task-state.ts";
+import { isUnderway, type Run, type Task, taskOf } from "../core/run.ts";
 import type { Standing } from "../hear-worker.ts";
 import type { HistoryStore } from "../history-store.ts";
 import type { OwnerDirectory } from "../owner-directory.ts";
@@ -181,7 +179,7 @@ async function leased(
   const run = isPlace ? await load(held.runId) : undefined;
   const task = taskOf(run, place?.nodeId ?? "");
   const isHeld = task?.attempt === held.attempt && task.lease?.token === held.leaseToken;
-  if (run === undefined || task === undefined || place === undefined || !isHeld || isFinalTask(task.state)) {
+  if (run === undefined || task === undefined || place === undefined || !isHeld || !isUnderway(task)) {
     const metadata = { task_id: held.taskId.slice(0, 100), attempt: String(held.attempt) };
     throw new DomainError("LEASE_LOST", "the worker does not hold this attempt", metadata);
   }

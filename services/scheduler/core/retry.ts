@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import type { RetryPolicy } from "./definition.ts";
+import type { FailedAttempt } from "./event.ts";
+
+/** The longest delay that a failing handler may name: 7 days. */
+export const maxRetryDelayMs = 7 * 24 * 60 * 60 * 1_000;
+
+/**
+ * How long after a failure the next attempt begins, in milliseconds; undefined
+ * when there is none. `failures` counts this one too. The jitter is derived from
+ * `seed`, so that every fold of the same history comes to the same time.
+ */
+export function retryDelayMs(
+  policy: RetryPolicy | undefined,
+  { failure, failures, seed }: { failure: FailedAttempt; failures: number; seed: string },
+): number | undefined {
+  if (policy === undefined || failure.nonRetryable === true || failures >= policy.maxAttempts)
+    return undefined;
+  if (policy.nonRetryable.includes(failure.reason)) return undefined;
+  if (failure.retryDelayMs !== undefined) return Math.min(Math.max(failure.retryDelayMs, 0), maxRetryDelayMs);
+  const grown = policy.initialDelayMs * policy.multiplier ** (failures - 1);
+  const bounded = Math.min(grown, policy.maxDelayMs);
+  return Math.round(bounded * (1 - policy.jitter * fractionOf(`${seed} ${failures}`)));
+}
+
+/** A number from 0 up to, not including, 1 that the text always gives again. */
+function fractionOf(text: string): number {
+  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+}

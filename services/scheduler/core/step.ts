@@ -1,0 +1,405 @@
+/*
+ * One event being applied to a run: how tasks change, and what follows when one
+ * ends.
+ *
+ *   E2. A task changes only along `leadsTo`; `enter` is the one door.
+ *   E3. Each attempt begins exactly once: when the last dependency is settled,
+ *       when the delay of a retry is over, anew after a lost lease, or when a held
+ *       run goes on.
+ *   E4. A final task never changes; a run is final when all its tasks are.
+ *   E5. When a task ends, everything that depends on it is settled in the same
+ *       step: begun, failed for a template without a value, or skipped.
+ *   E6. The node for the failure of the run begins when everything else has ended
+ *       and the run is about to fail; else it is skipped.
+ */
+import { evaluate } from "./condition.ts";
+import type { FailedAttempt, Failure } from "./event.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { configOf, scopeOf } from "./node-config.ts";
+import { openEngineTask } from "./open-engine-task.ts";
+import type { PlannedNode } from "./plan.ts";
+import { retryDelayMs } from "./retry.ts";
+import { isHolding, type Prompt, type Run, type Task } from "./run.ts";
+import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
+import { resolve } from "./template.ts";
+
+/** How many items a `for_each` node may have. */
+export const maxItems = 10_000;
+
+/** What an event brought about, for those who act on it and watch it. */
+export interface Consequences {
+  /** Tasks to be handed to a worker, with their configs resolved. */
+  readonly ready: { readonly task: Task; readonly config: JsonObject }[];
+  /** Every task that changed, each once. */
+  readonly changed: Set<Task>;
+  /** Questions that no worker asks. */
+  readonly asked: { readonly task: Task; readonly prompt: Prompt }[];
+}
+
+/** Why a node is skipped without anything having failed; what depends on it alone is skipped, too. */
+const mildReasons: ReadonlySet<string> = new Set(["CONDITION_FALSE", "DEPENDENCIES_SKIPPED", "NOT_NEEDED"]);
+
+export class Step implements Consequences {
+  readonly ready: Consequences["ready"] = [];
+  readonly changed = new Set<Task>();
+  readonly asked: Consequences["asked"] = [];
+  readonly run: Run;
+  readonly at: Date;
+  /** Tasks that ended in this step and whose dependents are not settled yet. */
+  readonly #ended: Task[] = [];
+
+  constructor(run: Run, at: Date) {
+    this.run = run;
+    this.at = at;
+  }
+
+  /** The one door through which a task changes its state. */
+  enter(task: Task, state: TaskState): void {
+    if (task.state === state) return;
+    const allowed: readonly TaskState[] = leadsTo[task.state];
+    if (!allowed.includes(state)) {
+      throw new Error(`run ${this.run.runId}: task ${task.name} can not go from ${task.state} to ${state}`);
+    }
+    task.state = state;
+    this.changed.add(task);
+    if (!isFinalTask(state)) return;
+    this.#close(task);
+    task.isHeld = false;
+    task.endedAt = this.at;
+    this.run.unfinished -= 1;
+    this.#ended.push(task);
+  }
+
+  /** Lets a task begin, or begin its next attempt, unless its run is held or paused. */
+  open(task: Task): void {
+    if (isHolding(this.run)) {
+      task.isHeld = true;
+      this.enter(task, "pending");
+      this.changed.add(task);
+      return;
+    }
+    task.isHeld = false;
+    const node = this.nodeOf(task);
+    if (task.attempt === 0 && !this.#isWanted(task, node)) return;
+    if (node.forEach !== undefined && task.item === undefined) {
+      this.#openItems(task, node.forEach);
+      return;
+    }
+    const config = configOf(this.run, task);
+    if ("fault" in config) {
+      this.fail(task, { reason: "TEMPLATE_FAILED", message: config.fault });
+      return;
+    }
+    this.#beginAttempt(task);
+    if (node.engine !== undefined) {
+      openEngineTask(this, { task, engine: node.engine, config: config.value });
+      return;
+    }
+    this.enter(task, "queued");
+    this.changed.add(task);
+    this.limitQueueing(task);
+    this.ready.push({ task, config: config.value });
+  }
+
+  /** Starts to count the time that a task may wait for a worker. */
+  limitQueueing(task: Task): void {
+    task.queuedAt = this.at;
+    this.#setTimer(task, "queue_timeout", this.nodeOf(task).queueTimeoutMs);
+  }
+
+  /** Begins the next attempt of a task whose worker was lost. */
+  reopen(task: Task): void {
+    this.#close(task);
+    this.open(task);
+  }
+
+  /** Starts to count the time that the latest attempt may take. */
+  limitAttempt(task: Task): void {
+    this.#setTimer(task, "timeout", this.nodeOf(task).timeoutMs);
+  }
+
+  complete(task: Task, output: Json): void {
+    task.output = output;
+    this.enter(task, "completed");
+  }
+
+  /** Ends an attempt that failed: another one is to follow, or the task fails. */
+  failAttempt(task: Task, failure: FailedAttempt): void {
+    this.#close(task);
+    task.failedCount += 1;
+    task.lastFailure = failure;
+    const delayMs = this.run.isCancelRequested
+      ? undefined
+      : retryDelayMs(this.nodeOf(task).retry, {
+          failure,
+          failures: task.failedCount,
+          seed: `${this.run.runId} ${task.name}`,
+        });
+    if (delayMs === undefined) {
+      this.fail(task, failure);
+      return;
+    }
+    this.enter(task, "pending");
+    if (delayMs === 0) this.open(task);
+    else task.timer = { kind: "retry", at: new Date(this.at.getTime() + delayMs) };
+  }
+
+  /** Fails a task for good. */
+  fail(task: Task, { reason, message, exitCode }: Pick<Failure, "reason" | "message" | "exitCode">): void {
+    task.failure = { reason, message, nodeId: task.name, ...(exitCode !== undefined && { exitCode }) };
+    this.enter(task, "failed");
+  }
+
+  skip(task: Task, failure: Failure): void {
+    task.failure = failure;
+    this.enter(task, "skipped");
+  }
+
+  /** Ends a task whose run is cancelled, unless a worker or another run has to end it first. */
+  cancel(task: Task): void {
+    if (isFinalTask(task.state) || task.items !== undefined) return;
+    if (task.childRunId !== undefined && task.state === "running") return;
+    if (task.lease !== undefined && task.state !== "pending") return;
+    this.enter(task, "cancelled");
+  }
+
+  /** Carries the ends of tasks on to what depends on them, and to the run. */
+  settle(): void {
+    for (;;) {
+      // Grows while it is walked: a dependent may end at once, too.
+      for (const ended of this.#ended) {
+        if (ended.item === undefined) this.#settleDependents(ended);
+        else this.#settleItem(ended);
+      }
+      this.#ended.length = 0;
+      if (!this.#beginFailureNode()) break;
+    }
+    if (this.run.unfinished === 0 && this.run.endedAt === undefined) this.#end();
+  }
+
+  nodeOf(task: Task): PlannedNode {
+    const node = this.run.plan.nodes[task.node];
+    if (node === undefined) throw new Error(`run ${this.run.runId} has no node ${task.node}`);
+    return node;
+  }
+
+  #beginAttempt(task: Task): void {
+    task.attempt += 1;
+    task.lease = undefined;
+    task.report = 0;
+    task.isRevoked = false;
+    task.timer = undefined;
+    task.startedAt = undefined;
+  }
+
+  /** Nothing of an attempt that is over waits for anything any more. */
+  #close(task: Task): void {
+    task.timer = undefined;
+    task.awaitedSignal = undefined;
+    for (const prompt of task.prompts) if (prompt.state === "open") prompt.state = "attempt_ended";
+  }
+
+  #setTimer(task: Task, kind: "timeout" | "queue_timeout", ms: number | undefined): void {
+    task.timer = ms === undefined ? undefined : { kind, at: new Date(this.at.getTime() + ms) };
+  }
+
+  /** Asks the condition of a node; skips or fails the task when it does not hold. */
+  #isWanted(task: Task, { when, isAskedPerItem, forEach }: PlannedNode): boolean {
+    if (when === undefined || (forEach !== undefined && isAskedPerItem !== (task.item !== undefined)))
+      return true;
+    const held = evaluate(when, scopeOf(this.run, task));
+    if ("fault" in held) {
+      this.fail(task, { reason: "CONDITION_FAILED", message: held.fault });
+      return false;
+    }
+    if (held.value) return true;
+    this.skip(task, { reason: "CONDITION_FALSE", message: `not ${when.text}`, nodeId: task.name });
+    return false;
+  }
+
+  #openItems(group: Task, { items, maxParallel }: NonNullable<PlannedNode["forEach"]>): void {
+    const list = resolve(items, scopeOf(this.run, group));
+    if ("fault" in list) {
+      this.fail(group, { reason: "TEMPLATE_FAILED", message: list.fault });
+      return;
+    }
+    if (!isList(list.value)) {
+      this.fail(group, { reason: "TEMPLATE_FAILED", message: "the items are no list" });
+      return;
+    }
+    if (list.value.length > maxItems) {
+      const message = `there are ${list.value.length} items, more than ${maxItems}`;
+      this.fail(group, { reason: "ITEM_LIMIT", message });
+      return;
+    }
+    this.#beginAttempt(group);
+    group.startedAt = this.at;
+    this.enter(group, "running");
+    const tasks = list.value.map((value, index) => {
+      return newTask({
+        name: `${group.name}.${index}`,
+        node: group.node,
+        waitsFor: 0,
+        item: { index, value },
+      });
+    });
+    group.items = { tasks, next: 0, ended: 0, isFailing: false };
+    this.run.tasks.push(...tasks);
+    this.run.unfinished += tasks.length;
+    const first = Math.min(tasks.length, maxParallel);
+    for (let begun = 0; begun < first; begun += 1) this.#openNextItem(group);
+    if (tasks.length === 0) this.complete(group, []);
+  }
+
+  #openNextItem(group: Task): void {
+    const next = group.items?.tasks[group.items.next];
+    if (group.items === undefined || next === undefined) return;
+    group.items.next += 1;
+    if (next.state === "pending") this.open(next);
+  }
+
+  #settleItem(item: Task): void {
+    const group = this.run.tasks[item.node];
+    if (group?.items === undefined) throw new Error(`run ${this.run.runId}: ${item.name} has no list`);
+    const { items } = group;
+    items.ended += 1;
+    this.changed.add(group);
+    if (item.state === "failed" && !items.isFailing && this.nodeOf(group).onFailure !== "continue") {
+      items.isFailing = true;
+      const message = `item ${item.item?.index} failed`;
+      for (const other of items.tasks) {
+        if (other.state !== "pending" || other.attempt > 0) continue;
+        this.skip(other, { reason: "ITEM_FAILED", message, nodeId: item.name });
+      }
+    }
+    this.#openNextItem(group);
+    if (items.ended < items.tasks.length || isFinalTask(group.state)) return;
+    this.#endItems(group, items.tasks);
+  }
+
+  #endItems(group: Task, items: readonly Task[]): void {
+    if (items.some(({ state }) => state === "cancelled")) {
+      this.enter(group, "cancelled");
+      return;
+    }
+    const failed = items.find(({ state }) => state === "failed");
+    if (failed === undefined || this.nodeOf(group).onFailure === "continue") {
+      group.output = items.map(({ output = null }) => output);
+    }
+    if (failed?.failure === undefined) {
+      this.enter(group, "completed");
+      return;
+    }
+    group.failure = failed.failure;
+    this.enter(group, "failed");
+  }
+
+  #settleDependents(ended: Task): void {
+    for (const index of this.nodeOf(ended).dependents) {
+      const dependent = this.run.tasks[index];
+      if (dependent?.state === "pending") this.#settleDependent(dependent, ended);
+    }
+  }
+
+  #settleDependent(dependent: Task, ended: Task): void {
+    if (ended.state === "cancelled") {
+      this.enter(dependent, "cancelled");
+      return;
+    }
+    const isBorne = ended.state === "failed" && this.nodeOf(ended).onFailure === "continue";
+    const isMild = ended.state === "skipped" && mildReasons.has(ended.failure?.reason ?? "");
+    const passes = ended.state === "completed" || isBorne;
+    if (!passes && !isMild) {
+      const cause = ended.failure?.nodeId ?? ended.name;
+      const message = `${cause} did not complete`;
+      this.skip(dependent, { reason: "DEPENDENCY_FAILED", message, nodeId: cause });
+      return;
+    }
+    dependent.waitsFor -= 1;
+    if (passes) dependent.passed += 1;
+    if (dependent.waitsFor > 0) return;
+    if (dependent.passed > 0) {
+      this.open(dependent);
+      return;
+    }
+    const message = "everything that it depends on was skipped";
+    this.skip(dependent, { reason: "DEPENDENCIES_SKIPPED", message, nodeId: dependent.name });
+  }
+
+  /** Begins or skips the node for the failure of the run when everything else has ended; says whether it did. */
+  #beginFailureNode(): boolean {
+    const { run } = this;
+    const task = run.plan.onFailure === undefined ? undefined : run.tasks[run.plan.onFailure];
+    if (task === undefined || run.unfinished !== 1 || task.state !== "pending" || task.attempt > 0)
+      return false;
+    if (task.isHeld) return false;
+    run.failure ??= this.#failureOfTasks();
+    if (run.failure === undefined || run.tasks.some(({ state }) => state === "cancelled")) {
+      this.skip(task, { reason: "NOT_NEEDED", message: "the run did not fail", nodeId: task.name });
+    } else {
+      this.open(task);
+    }
+    return true;
+  }
+
+  /** The failure that counts for the run: that of the first failed node, in the order of the definition. */
+  #failureOfTasks(): Failure | undefined {
+    const { plan, tasks } = this.run;
+    const counts = plan.nodes.find(({ index, onFailure }) => {
+      return onFailure === "fail_run" && index !== plan.onFailure && tasks[index]?.state === "failed";
+    });
+    return counts && tasks[counts.index]?.failure;
+  }
+
+  #end(): void {
+    const { run } = this;
+    run.endedAt = this.at;
+    if (run.tasks.some((task) => task.state === "cancelled")) {
+      run.state = "cancelled";
+      return;
+    }
+    run.failure ??= this.#failureOfTasks();
+    run.state = run.failure === undefined ? "completed" : "failed";
+  }
+}
+
+/** A task that nothing has happened to. */
+export function newTask({
+  name,
+  node,
+  waitsFor,
+  item,
+}: Pick<Task, "name" | "node" | "waitsFor" | "item">): Task {
+  return {
+    name,
+    node,
+    item,
+    state: "pending",
+    attempt: 0,
+    waitsFor,
+    passed: 0,
+    isHeld: false,
+    timer: undefined,
+    lease: undefined,
+    report: 0,
+    isRevoked: false,
+    lostCount: 0,
+    failedCount: 0,
+    lastFailure: undefined,
+    output: undefined,
+    failure: undefined,
+    prompts: [],
+    files: [],
+    lastSeqs: new Map(),
+    items: undefined,
+    awaitedSignal: undefined,
+    childRunId: undefined,
+    queuedAt: undefined,
+    startedAt: undefined,
+    endedAt: undefined,
+  };
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value) && !isJsonObject(value);
+}
