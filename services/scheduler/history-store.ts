@@ -182,7 +182,7 @@ export function historyStore(db: Database) {
       return rows.map((row) => row.run_id);
     },
 
-    /** A page of one run's history. */
+    /** A page of one run's history, in order; that of a deleted run is empty. */
     async eventPage({
       runId,
       afterSeq,
@@ -197,6 +197,9 @@ export function historyStore(db: Database) {
         from scheduler.run_event
         where run_id = ${runId}::uuid
           and seq > ${afterSeq}
+          and not exists (
+            select from scheduler.run where run_id = ${runId}::uuid and deleted_at is not null
+          )
         order by seq
         limit ${limit}
       `);

@@ -15,6 +15,8 @@ import {
   PromptSchema,
   type Task as TaskMessage,
   TaskSchema,
+  type Wait as WaitMessage,
+  WaitSchema,
 } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Failure } from "./core/event.ts";
@@ -23,6 +25,7 @@ import type { Prompt, Run, Task } from "./core/run.ts";
 import type { RunState } from "./core/task-state.ts";
 import type { RunRow } from "./history-store.ts";
 import { runStateMessage, taskStateMessage } from "./state-message.ts";
+import { type Waiting, type WorkerOffer, waitOf, waitsOf } from "./waiting.ts";
 
 export function failureMessage({ reason, message, nodeId, exitCode }: Failure): FailureMessage {
   return create(FailureSchema, { reason, message, nodeId, ...(exitCode !== undefined && { exitCode }) });
@@ -32,14 +35,18 @@ export function promptMessage({ promptId, attempt, text, password, openedAt }: P
   return create(PromptSchema, { promptId, attempt, text, password, openedAt: timestampFromDate(openedAt) });
 }
 
-/** A task as it stands; its output only when asked for. */
-export function taskMessage(run: Run, task: Task, { withOutput = false } = {}): TaskMessage {
+/** A task as it stands; its output only when asked for, and why it waits only when that is given. */
+export function taskMessage(
+  run: Run,
+  task: Task,
+  { withOutput = false, wait }: { readonly withOutput?: boolean; readonly wait?: Waiting | undefined } = {},
+): TaskMessage {
   const node = run.plan.nodes[task.node];
-  const nodeId = node?.id ?? "";
+  const { lastFailure, items } = task;
   return create(TaskSchema, {
-    taskId: taskIdOf(run.runId, nodeId),
+    taskId: taskIdOf(run.runId, task.name),
     runId: run.runId,
-    nodeId,
+    nodeId: node?.id ?? "",
     handler: node?.handler ?? "",
     state: taskStateMessage[task.state],
     attempt: task.attempt,
@@ -53,11 +60,22 @@ export function taskMessage(run: Run, task: Task, { withOutput = false } = {}): 
     ...(task.endedAt && { endedAt: timestampFromDate(task.endedAt) }),
     name: run.plan.definition.name,
     cancelRequested: run.isCancelRequested,
+    failedAttempts: task.failedCount,
+    ...(lastFailure && { lastFailure: failureMessage({ ...lastFailure, nodeId: node?.id ?? "" }) }),
+    ...(wait && { wait: waitMessage(run, wait) }),
+    childRunId: task.childRunId ?? "",
+    ...(items && { items: { total: items.tasks.length, ended: items.ended } }),
   });
 }
 
-/** A run as it stands, with its tasks. */
-export function runMessage(run: Run): RunMessage {
+/** A run as it stands, with its tasks. Its input only when asked for, and why it waits only with what workers offer. */
+export function runMessage(
+  run: Run,
+  {
+    withInput = false,
+    offers,
+  }: { readonly withInput?: boolean; readonly offers?: readonly WorkerOffer[] | undefined } = {},
+): RunMessage {
   return create(RunSchema, {
     runId: run.runId,
     workflowId: run.workflowId ?? "",
@@ -65,9 +83,27 @@ export function runMessage(run: Run): RunMessage {
     state: runStateMessage[run.state],
     ...(run.failure && run.state === "failed" && { failure: failureMessage(run.failure) }),
     cancelRequested: run.isCancelRequested,
-    tasks: run.tasks.map((task) => taskMessage(run, task)),
+    tasks: run.tasks.map((task) => taskMessage(run, task, { wait: offers && waitOf(run, task, offers) })),
     createdAt: timestampFromDate(run.createdAt),
     ...(run.endedAt && { endedAt: timestampFromDate(run.endedAt) }),
+    workflowVersion: run.workflowVersion ?? "",
+    labels: { ...run.labels },
+    priority: run.priority,
+    parentRunId: run.parent?.runId ?? "",
+    scheduleId: run.scheduleId ?? "",
+    rerunOf: run.rerunOf ?? "",
+    waits: offers === undefined ? [] : waitsOf(run, offers).map((wait) => waitMessage(run, wait)),
+    ...(withInput && { input: jsonBytes(run.input) }),
+  });
+}
+
+function waitMessage(run: Run, { reason, message, task, since, until }: Waiting): WaitMessage {
+  return create(WaitSchema, {
+    reason,
+    message,
+    taskId: task === undefined ? "" : taskIdOf(run.runId, task.name),
+    ...(since && { since: timestampFromDate(since) }),
+    ...(until && { until: timestampFromDate(until) }),
   });
 }
 
@@ -84,7 +120,18 @@ export function runMessageOfRow(row: RunRow): RunMessage {
     cancelRequested: row.is_cancel_requested,
     createdAt: timestampFromDate(row.created_at),
     ...(row.ended_at && { endedAt: timestampFromDate(row.ended_at) }),
+    labels: Object.fromEntries(row.labels.map(keyAndValue)),
+    priority: row.priority,
+    parentRunId: row.parent_run_id ?? "",
+    scheduleId: row.schedule_id ?? "",
+    rerunOf: row.rerun_of ?? "",
   });
+}
+
+/** The parts of a label as rows have it; its key holds no `=`. */
+function keyAndValue(label: string): [key: string, value: string] {
+  const at = label.indexOf("=");
+  return [label.slice(0, at), label.slice(at + 1)];
 }
 
 /** What watchers get first: the run as it stands. */

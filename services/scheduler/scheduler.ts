@@ -22,6 +22,7 @@ import { readyTasks } from "./core/evolve.ts";
 import { isFinalTask } from "./core/task-state.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { eventPages } from "./event-pages.ts";
 import { hearWorker } from "./hear-worker.ts";
 import { historyStore } from "./history-store.ts";
 import { KnownHandlers } from "./known-handlers.ts";
@@ -185,13 +186,14 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   };
   const router = new CommandRouter({ claims: owner.claims, commands, directory, peers });
   const handlers = new KnownHandlers(workers);
+  const offers = async () => await workers.offers(leaseMs);
   return {
     name: "scheduler",
     routes: (rpc) => {
       rpc.service(SchedulerService, {
-        ...tasks({ router, load, loadAll, runs: storedRuns }),
+        ...tasks({ router, load, loadAll, runs: storedRuns, offers }),
         ...workflows({ workflows: storedWorkflows, knownHandlers: async () => await handlers.all() }),
-        ...runs({ load, runs: storedRuns, history }),
+        ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, workflows: storedWorkflows }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),

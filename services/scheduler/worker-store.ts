@@ -1,5 +1,6 @@
 import type { Database } from "../../lib/postgres/database.ts";
 import { sql } from "../../lib/postgres/sql.ts";
+import type { WorkerOffer } from "./waiting.ts";
 
 /** What a heartbeat says about the worker itself. */
 export interface WorkerSign {
@@ -97,6 +98,16 @@ export function workerStore(db: Database) {
         select distinct handler from scheduler.worker, unnest(handlers) as handler
       `);
       return new Set(rows.map((row) => row.handler));
+    },
+
+    /** What the workers take that were seen within `leaseMs`: tasks of the default queue that ask for no label. */
+    async offers(leaseMs: number): Promise<WorkerOffer[]> {
+      const rows = await db.query<{ handlers: string[]; slots: number; held: number }>(sql`
+        select handlers, slots, held
+        from scheduler.worker
+        where last_seen_at > now() - ${leaseMs}::int * interval '1 ms'
+      `);
+      return rows.map((row) => ({ ...row, queues: [""], labels: {} }));
     },
 
     /** The slots of each worker that was seen within `leaseMs`. */

@@ -4,6 +4,8 @@ import { isRunId, parseTaskId } from "../../../lib/ids/task-id.ts";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import { mayUse } from "../commands.ts";
 import { type Run, type Task, taskOf } from "../core/run.ts";
+import type { RunRow } from "../history-store.ts";
+import type { RunStore } from "../run-store.ts";
 
 /** A caller as far as ownership is concerned. */
 export interface Owning {

@@ -1,15 +1,15 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { jsonBytes } from "../core/json.ts";
-import { shownDetails } from "../event-details.ts";
-import type { HistoryStore } from "../history-store.ts";
+import type { EventPages } from "../event-pages.ts";
 import { runMessage, runMessageOfRow } from "../run-message.ts";
 import type { RunStore } from "../run-store.ts";
-import { runStateMessage, runStateOf } from "../state-message.ts";
-import { type LoadRun, owningOf, runFor } from "./access.ts";
+import { runStateMessage } from "../state-message.ts";
+import { dependsOnWorkers, type WorkerOffer } from "../waiting.ts";
+import { type LoadRun, owningOf, rowFor, runFor } from "./access.ts";
 import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
+import { runFilter, runListName } from "./run-filter.ts";
 
 /** What all outputs of a run may take in one answer, so that it stays a message: 7 MiB. */
 const maxResultsBytes = 7 * 1024 * 1024;
@@ -19,8 +19,10 @@ const defaultEvents = 100;
 
 export interface RunsDeps {
   readonly load: LoadRun;
-  readonly runs: Pick<RunStore, "page">;
-  readonly history: Pick<HistoryStore, "eventPage">;
+  readonly runs: Pick<RunStore, "page" | "row">;
+  readonly events: EventPages;
+  /** What living workers take. */
+  readonly offers: () => Promise<readonly WorkerOffer[]>;
 }
 
 type Runs = Pick<
@@ -29,57 +31,39 @@ type Runs = Pick<
 >;
 
 /** The RPCs that read runs, but for watching them. */
-export function runs({ load, runs, history }: RunsDeps): Runs {
+export function runs({ load, runs, events, offers }: RunsDeps): Runs {
   return {
     async getRun({ runId }, context) {
-      return { run: runMessage(await runFor(owningOf(context), runId, load)) };
+      const run = await runFor(owningOf(context), runId, load);
+      const known = dependsOnWorkers(run) ? await offers() : [];
+      return { run: runMessage(run, { withInput: true, offers: known }) };
     },
 
-    async listRuns({ pageSize, pageToken: token, states }, context) {
+    async listRuns(request, context) {
       const caller = owningOf(context);
-      const limit = pageSizeOf(pageSize);
-      const wanted = states.map((state, index) => {
-        const known = runStateOf(state);
-        if (known !== undefined) return known;
-        const path = `states[${index}]`;
-        throw DomainError.ofFaults([{ path, reason: "FIELD_INVALID", message: "is not a state of a run" }]);
-      });
-      const after = runPlace(token, "runs");
+      const limit = pageSizeOf(request.pageSize);
+      const filter = runFilter(request);
+      const list = runListName(request);
+      const after = runPlace(request.pageToken, list);
       const clientId = caller.admin ? undefined : caller.clientId;
-      const rows = await runs.page({
-        clientId,
-        states: wanted,
-        standAloneOnly: false,
-        after,
-        limit: limit + 1,
-      });
+      const rows = await runs.page({ ...filter, clientId }, { after, limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = rows.length > limit ? page.at(-1) : undefined;
       return {
         runs: page.map(runMessageOfRow),
-        nextPageToken: last === undefined ? "" : pageToken("runs", [last.created_at.getTime(), last.run_id]),
+        nextPageToken: last === undefined ? "" : pageToken(list, [last.created_at.getTime(), last.run_id]),
       };
     },
 
-    async listRunEvents({ pageSize, pageToken: token, runId }, context) {
-      await runFor(owningOf(context), runId, load);
+    async listRunEvents({ pageSize, pageToken: token, runId, withChanges }, context) {
+      await rowFor(owningOf(context), runId, runs);
       const limit = pageSizeOf(pageSize, defaultEvents);
       const list = `events of ${runId}`;
       const afterSeq = numberedPlace(token, list) ?? 0;
-      const rows = await history.eventPage({ runId, afterSeq, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      const last = rows.length > limit ? page.at(-1) : undefined;
-      return {
-        events: page.map((row) => ({
-          seq: row.seq,
-          type: row.type,
-          nodeId: row.node_id ?? "",
-          attempt: row.attempt ?? 0,
-          at: timestampFromDate(row.at),
-          details: jsonBytes(shownDetails(row)),
-        })),
-        nextPageToken: last === undefined ? "" : pageToken(list, [last.seq]),
-      };
+      const page = { runId, afterSeq, limit };
+      const { shown, hasMore } = await (withChanges ? events.withChanges(page) : events.facts(page));
+      const last = hasMore ? shown.at(-1) : undefined;
+      return { events: [...shown], nextPageToken: last === undefined ? "" : pageToken(list, [last.seq]) };
     },
 
     async getRunResults({ runId }, context) {

@@ -7,9 +7,10 @@ import type { Task as TaskMessage } from "../../../gen/antiphon/scheduler/v1/tas
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { mainNode } from "../../../lib/ids/task-id.ts";
 import type { CommandRouter } from "../command-router.ts";
-import type { Run } from "../core/run.ts";
+import { isUntaken, type Run } from "../core/run.ts";
 import { taskMessage } from "../run-message.ts";
 import type { RunStore } from "../run-store.ts";
+import { type WorkerOffer, waitOf } from "../waiting.ts";
 import { type LoadRun, type Owning, owningOf, runFor, taskFor } from "./access.ts";
 import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { requestedRun } from "./requested-run.ts";
@@ -20,6 +21,8 @@ export interface TasksDeps {
   readonly load: LoadRun;
   readonly loadAll: (runIds: readonly string[]) => Promise<Map<string, Run>>;
   readonly runs: Pick<RunStore, "page">;
+  /** What living workers take. */
+  readonly offers: () => Promise<readonly WorkerOffer[]>;
 }
 
 type Tasks = Pick<
@@ -43,7 +46,8 @@ export function tasks(deps: TasksDeps): Tasks {
 
     async getTask({ taskId }, context) {
       const { run, task } = await taskFor(owningOf(context), taskId, load);
-      return { task: taskMessage(run, task, { withOutput: true }) };
+      const wait = waitOf(run, task, isUntaken(task) ? await deps.offers() : []);
+      return { task: taskMessage(run, task, { withOutput: true, wait }) };
     },
 
     async listTasks({ pageSize, pageToken: token, runId }, context) {
@@ -82,7 +86,7 @@ async function standAloneTasks(
 ): Promise<Page> {
   const after = runPlace(token, "tasks");
   const clientId = caller.admin ? undefined : caller.clientId;
-  const rows = await runs.page({ clientId, states: [], standAloneOnly: true, after, limit: limit + 1 });
+  const rows = await runs.page({ clientId, standAloneOnly: true }, { after, limit: limit + 1 });
   const page = rows.slice(0, limit);
   const loaded = await loadAll(page.map((row) => row.run_id));
   const last = rows.length > limit ? page.at(-1) : undefined;
