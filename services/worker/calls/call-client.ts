@@ -17,8 +17,8 @@ import { buildConnector, Client } from "undici";
 import type { AddressPolicy } from "./address-policy.ts";
 import type { Resolve } from "./resolve-host.ts";
 
-/** Makes what one request is sent by; to be destroyed by who called. */
-export type OpenClient = (origin: string) => Client;
+/** Makes what one request is sent by; to be destroyed by who called. Its connection ends when `signal` aborts, also while it is being made. */
+export type OpenClient = (origin: string, signal: AbortSignal) => Client;
 
 /** The host of a URL leads to no address that calls may reach. */
 export class AddressRefused extends Error {
@@ -35,7 +35,8 @@ export class AddressRefused extends Error {
 const oneRequest = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0, allowH2: false } as const;
 
 /** For what the operator chose, which is trusted wherever it is. */
-export const trustedClient: OpenClient = (origin) => new Client(origin, oneRequest);
+export const trustedClient: OpenClient = (origin, signal) =>
+  new Client(origin, { ...oneRequest, connect: { signal } });
 
 /** For URLs that users chose. What the policy does not allow rejects the request with `AddressRefused`. */
 export function guardedClient({
@@ -45,18 +46,21 @@ export function guardedClient({
   readonly policy: AddressPolicy;
   readonly resolve: Resolve;
 }): OpenClient {
-  const connect: buildConnector.connector = (options, callback) => {
-    const { hostname: host, protocol } = options;
-    const port = Number(options.port || (protocol === "https:" ? 443 : 80));
-    // An address is connected to without a look-up.
-    if (isIP(host) !== 0 && !policy.allows({ host, port, address: host })) {
-      callback(new AddressRefused(host), null);
-      return;
-    }
-    const lookup = checkedLookup(resolve, (address) => policy.allows({ host, port, address }));
-    buildConnector({ allowH2: false, lookup })(options, callback);
-  };
-  return (origin) => new Client(origin, { ...oneRequest, connect });
+  const connectorOf =
+    (signal: AbortSignal): buildConnector.connector =>
+    (options, callback) => {
+      const { hostname: host, protocol } = options;
+      const port = Number(options.port || (protocol === "https:" ? 443 : 80));
+      const isAllowed = (address: string) => policy.allows({ host, port, address });
+      // An address is connected to without a look-up.
+      if (isIP(host) !== 0 && !isAllowed(host)) {
+        callback(new AddressRefused(host), null);
+        return;
+      }
+      const lookup = checkedLookup(resolve, isAllowed);
+      buildConnector({ allowH2: false, lookup, signal })(options, callback);
+    };
+  return (origin, signal) => new Client(origin, { ...oneRequest, connect: connectorOf(signal) });
 }
 
 function checkedLookup(resolve: Resolve, isAllowed: (address: string) => boolean): LookupFunction {

@@ -9,6 +9,7 @@
  *   X4. No message holds a header of the request, credentials of a URL or its
  *       query: what clients keep secret stands there.
  */
+import { errors } from "undici";
 import type { Failure } from "../outcome.ts";
 import { AddressRefused, type OpenClient } from "./call-client.ts";
 import { isRedirect, redirected } from "./redirect.ts";
@@ -79,7 +80,7 @@ export function shown({ method, url }: Pick<CallRequest, "method" | "url">): str
 
 async function send(request: CallRequest, options: ExchangeOptions): Promise<Hop> {
   const { method, url, body } = request;
-  const client = options.openClient(url.origin);
+  const client = options.openClient(url.origin, options.signal);
   try {
     const response = await client.request({
       method,
@@ -140,7 +141,7 @@ function unanswered(error: unknown, request: CallRequest): Failure {
       "an operator allows others by HTTP_ALLOWED_HOSTS";
     return { kind: "failed", reason: "ADDRESS_REFUSED", message, nonRetryable: true };
   }
-  const { code } = error as NodeJS.ErrnoException;
+  const code = error instanceof errors.HTTPParserError ? error.name : (error as NodeJS.ErrnoException).code;
   if (typeof code !== "string") throw error;
   return { kind: "failed", reason: "NETWORK_ERROR", message: `${shown(request)} got no response: ${code}` };
 }

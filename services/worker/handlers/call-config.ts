@@ -48,7 +48,7 @@ export const callConfig = z.strictObject({
       }
     })
     .default({}),
-  body: z.unknown(),
+  body: z.unknown().optional(),
   timeout_ms: z.int().min(1).max(600_000).default(30_000),
 });
 

@@ -6,14 +6,12 @@ const message = z.strictObject({
 });
 
 /** A text; anything else that a template brought is written as JSON. */
-const text = z
-  .unknown()
-  .transform((value) => (value === undefined || typeof value === "string" ? value : JSON.stringify(value)));
+const text = z.unknown().transform((value) => (typeof value === "string" ? value : JSON.stringify(value)));
 
 /** The config of an `llm` node. */
 export const llmConfig = z
   .strictObject({
-    prompt: text,
+    prompt: text.optional(),
     messages: z.array(message).min(1).max(1_000).optional(),
     model: z.string().min(1).max(200).optional(),
     system: z.string().optional(),

@@ -97,7 +97,10 @@ describe.each(["memory", "redis"] as const)("a worker on the %s broker", (kind) 
         message: expect.stringContaining("apt-get install bubblewrap"),
       },
     });
-    expect(world.owner.heartbeats.at(-1)).toMatchObject({ handlers: ["noop", "program"], sandbox: "" });
+    expect(world.owner.heartbeats.at(-1)).toMatchObject({
+      handlers: ["noop", "call_external_service", "llm", "unreliable_handler", "program"],
+      sandbox: "",
+    });
   });
 
   test("fails a task whose handler it does not have", async () => {

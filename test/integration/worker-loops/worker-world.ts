@@ -70,7 +70,10 @@ export class WorkerWorld implements AsyncDisposable {
         broker: this.broker,
         scheduler: this.owner.transport,
         isolation: this.#isolation,
-        calls: { allowedHosts: [], llm: undefined },
+        calls: {
+          allowedHosts: [{ kind: "network", address: "127.0.0.0", prefix: 8, port: undefined }],
+          llm: undefined,
+        },
         standIns: true,
         log: logger("worker", "silent"),
         settings: {
