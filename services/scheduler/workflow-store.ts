@@ -1,4 +1,5 @@
 import type { Database } from "../../lib/postgres/database.ts";
+import type { Queryable } from "../../lib/postgres/session.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 import type { Definition } from "./core/definition.ts";
 
@@ -72,20 +73,54 @@ export function workflowStore(db: Database) {
         from scheduler.workflow
         where workflow_id = any (${workflowIds}::uuid[])
       `);
-      return new Map(
-        rows.map((row) => [
-          row.workflow_id,
-          {
-            workflowId: row.workflow_id,
-            clientId: row.client_id,
-            version: row.version,
-            definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
-            createdAt: row.created_at,
-          },
-        ]),
-      );
+      return new Map(rows.map((row) => [row.workflow_id, workflowOfRow(row)]));
+    },
+
+    /** The definition that new runs may be started by: the one of an id, or the newest of a client's of a name. Undefined when there is none that is not deleted. */
+    async startable(
+      wanted: { readonly workflowId: string } | { readonly clientId: string; readonly name: string },
+    ): Promise<StoredWorkflow | undefined> {
+      const isWanted =
+        "workflowId" in wanted
+          ? sql`workflow_id = ${wanted.workflowId}::uuid`
+          : sql`client_id = ${wanted.clientId} and name = ${wanted.name}`;
+      const [row] = await db.query<Row>(sql`
+        select workflow_id, client_id, version, definition, created_at
+        from scheduler.workflow
+        where ${isWanted}
+          and deleted_at is null
+        order by created_at desc, workflow_id
+        limit 1
+      `);
+      return row && workflowOfRow(row);
     },
   };
 }
 
 export type WorkflowStore = ReturnType<typeof workflowStore>;
+
+/** Stores a definition unless it is stored, and takes a deleted one back. */
+export async function keepWorkflow(
+  db: Queryable,
+  { workflowId, clientId, version, definition }: Omit<StoredWorkflow, "createdAt">,
+): Promise<void> {
+  await db.query(sql`
+    insert into scheduler.workflow (workflow_id, client_id, name, version, definition)
+    values (
+      ${workflowId}::uuid, ${clientId}, ${definition.name}, ${version},
+      ${new TextEncoder().encode(JSON.stringify(definition))}::bytea
+    )
+    on conflict (workflow_id) do update set deleted_at = null
+    where workflow.deleted_at is not null
+  `);
+}
+
+function workflowOfRow(row: Row): StoredWorkflow {
+  return {
+    workflowId: row.workflow_id,
+    clientId: row.client_id,
+    version: row.version,
+    definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
+    createdAt: row.created_at,
+  };
+}
