@@ -1,7 +1,15 @@
 import type { Database } from "../../lib/postgres/database.ts";
-import type { Queryable } from "../../lib/postgres/session.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 import type { Definition } from "./core/definition.ts";
+
+/** What lists show of a stored definition. */
+export interface WorkflowEntry {
+  readonly workflowId: string;
+  readonly clientId: string;
+  readonly version: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
 
 /** A stored definition. */
 export interface StoredWorkflow {
@@ -12,18 +20,47 @@ export interface StoredWorkflow {
   readonly createdAt: Date;
 }
 
-interface Row {
+/** Where a page of workflows goes on: after the last one of the page before. */
+export interface WorkflowPlace {
+  readonly createdAt: Date;
+  readonly workflowId: string;
+}
+
+/** What became of the removal of a workflow. */
+export type WorkflowRemoval =
+  | { readonly kind: "deleted" }
+  | { readonly kind: "not_found" }
+  /** The request id belongs to another request. */
+  | { readonly kind: "reused" }
+  | { readonly kind: "in_use"; readonly scheduleId: string };
+
+/** A request as it is kept for 24 hours, to know its repeats. */
+export interface NotedRequest {
+  readonly clientId: string;
+  readonly requestId: string;
+  readonly digest: string;
+}
+
+interface EntryRow {
   readonly workflow_id: string;
   readonly client_id: string;
   readonly version: string;
-  readonly definition: Uint8Array;
+  readonly name: string;
   readonly created_at: Date;
 }
 
-/** SQL of stored definitions. They never change, so what was read once may be kept. */
+interface Row extends Omit<EntryRow, "name"> {
+  readonly definition: Uint8Array;
+}
+
+/** SQL of stored definitions. Their content never changes, so what was read once may be kept. */
 export function workflowStore(db: Database) {
   return {
-    /** Stores a definition unless it is stored, and notes the request for 24 hours at least. Answers `reused`, and stores nothing, when the request id belongs to another request. */
+    /**
+     * Stores a definition unless it is stored, and takes a deletion of it back,
+     * unless the request is a repeat. Answers `reused`, and stores nothing, when
+     * the request id belongs to another request.
+     */
     async create(
       workflow: Omit<StoredWorkflow, "createdAt">,
       request: { requestId: string; digest: string },
@@ -36,27 +73,20 @@ export function workflowStore(db: Database) {
           -- Writes nothing, but waits for a request of the same id in flight
           -- and returns its row.
           on conflict (client_id, request_id) do update set digest = scheduler.request.digest
-          returning digest
-        ), forgotten as (
-          delete from scheduler.request
-          where client_id = ${clientId}
-            and request_id in (
-              select request_id
-              from scheduler.request
-              where client_id = ${clientId}
-                and request_id <> ${request.requestId}
-                and at < now() - interval '24 hours'
-              limit 100
-              for update skip locked
-            )
+          -- A row that was there before was locked by somebody: this statement.
+          returning digest, xmax = 0 as is_new
         ), created as (
-          insert into scheduler.workflow (workflow_id, client_id, name, version, definition)
+          -- Lists go on after a time, which callers hold in milliseconds.
+          insert into scheduler.workflow as stored (workflow_id, client_id, name, version, definition, created_at)
           select
             ${workflowId}::uuid, ${clientId}::text, ${definition.name}::text, ${version}::text,
-            ${new TextEncoder().encode(JSON.stringify(definition))}::bytea
+            ${new TextEncoder().encode(JSON.stringify(definition))}::bytea, date_trunc('milliseconds', now())
           from noted
           where noted.digest = ${request.digest}
-          on conflict (workflow_id) do nothing
+          on conflict (workflow_id) do update
+          set deleted_at = null
+          where stored.deleted_at is not null
+            and (select is_new from noted)
         )
         select digest from noted
       `);
@@ -66,61 +96,161 @@ export function workflowStore(db: Database) {
       return stored;
     },
 
-    /** Stored definitions by id; unknown ones are missing. */
+    /** Stores a definition that came along with a start, unless it is stored, or was and is deleted: then it is back. */
+    async keep({
+      workflowId,
+      clientId,
+      version,
+      definition,
+    }: Omit<StoredWorkflow, "createdAt">): Promise<void> {
+      await db.query(sql`
+        insert into scheduler.workflow as stored (workflow_id, client_id, name, version, definition, created_at)
+        values (
+          ${workflowId}::uuid, ${clientId}, ${definition.name}, ${version},
+          ${new TextEncoder().encode(JSON.stringify(definition))}::bytea, date_trunc('milliseconds', now())
+        )
+        on conflict (workflow_id) do update
+        set deleted_at = null
+        where stored.deleted_at is not null
+      `);
+    },
+
+    /** Stored definitions by id, also deleted ones, whose runs go on; unknown ones are missing. */
     async read(workflowIds: readonly string[]): Promise<Map<string, StoredWorkflow>> {
       const rows = await db.query<Row>(sql`
         select workflow_id, client_id, version, definition, created_at
         from scheduler.workflow
         where workflow_id = any (${workflowIds}::uuid[])
       `);
-      return new Map(rows.map((row) => [row.workflow_id, workflowOfRow(row)]));
+      return new Map(
+        rows.map((row) => [
+          row.workflow_id,
+          {
+            workflowId: row.workflow_id,
+            clientId: row.client_id,
+            version: row.version,
+            definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
+            createdAt: row.created_at,
+          },
+        ]),
+      );
     },
 
-    /** The definition that new runs may be started by: the one of an id, or the newest of a client's of a name. Undefined when there is none that is not deleted. */
-    async startable(
-      wanted: { readonly workflowId: string } | { readonly clientId: string; readonly name: string },
-    ): Promise<StoredWorkflow | undefined> {
+    /** The workflow of an id, or the newest of a name, that a client may see and start: of any client when `clientId` is undefined. Undefined when there is none, or it is deleted. */
+    async find(
+      clientId: string | undefined,
+      wanted: { readonly workflowId: string } | { readonly name: string },
+    ): Promise<WorkflowEntry | undefined> {
       const isWanted =
-        "workflowId" in wanted
-          ? sql`workflow_id = ${wanted.workflowId}::uuid`
-          : sql`client_id = ${wanted.clientId} and name = ${wanted.name}`;
-      const [row] = await db.query<Row>(sql`
-        select workflow_id, client_id, version, definition, created_at
+        "workflowId" in wanted ? sql`workflow_id = ${wanted.workflowId}::uuid` : sql`name = ${wanted.name}`;
+      const [row] = await db.query<EntryRow>(sql`
+        select workflow_id, client_id, version, name, created_at
         from scheduler.workflow
-        where ${isWanted}
-          and deleted_at is null
-        order by created_at desc, workflow_id
+        where deleted_at is null
+          and ${ofClient(clientId)}
+          and ${isWanted}
+        order by created_at desc, workflow_id desc
         limit 1
       `);
-      return row && workflowOfRow(row);
+      return row && entryOf(row);
+    },
+
+    /** A page of workflows, newest first; of all clients when `clientId` is undefined. */
+    async page({
+      clientId,
+      name,
+      after,
+      limit,
+    }: {
+      readonly clientId: string | undefined;
+      /** Exactly this one; undefined for all. */
+      readonly name: string | undefined;
+      readonly after: WorkflowPlace | undefined;
+      readonly limit: number;
+    }): Promise<WorkflowEntry[]> {
+      const ofName = name === undefined ? sql`true` : sql`name = ${name}`;
+      const later =
+        after === undefined
+          ? sql`true`
+          : sql`(created_at, workflow_id) < (${after.createdAt}::timestamptz, ${after.workflowId}::uuid)`;
+      const rows = await db.query<EntryRow>(sql`
+        select workflow_id, client_id, version, name, created_at
+        from scheduler.workflow
+        where deleted_at is null
+          and ${ofClient(clientId)}
+          and ${ofName}
+          and ${later}
+        order by created_at desc, workflow_id desc
+        limit ${limit}
+      `);
+      return rows.map(entryOf);
+    },
+
+    /** Deletes a workflow, of any client when `clientId` is undefined, unless a schedule starts it; and notes the request. A repeat of the request is answered as it was. */
+    async remove(
+      { workflowId, clientId }: { readonly workflowId: string; readonly clientId: string | undefined },
+      request: NotedRequest,
+    ): Promise<WorkflowRemoval> {
+      const [row] = await db.query<{
+        digest: string | null;
+        schedule_id: string | null;
+        was_there: boolean;
+        is_deleted: boolean;
+      }>(sql`
+        with known as (
+          select digest
+          from scheduler.request
+          where client_id = ${request.clientId}
+            and request_id = ${request.requestId}
+        ), wanted as (
+          select workflow_id
+          from scheduler.workflow
+          where workflow_id = ${workflowId}::uuid
+            and deleted_at is null
+            and ${ofClient(clientId)}
+        ), starting as (
+          select schedule_id
+          from scheduler.schedule
+          where workflow_id = ${workflowId}::uuid
+          limit 1
+        ), deleted as (
+          update scheduler.workflow as workflow
+          set deleted_at = now()
+          from wanted
+          where workflow.workflow_id = wanted.workflow_id
+            and workflow.deleted_at is null
+            and not exists (select from known)
+            and not exists (select from starting)
+          returning workflow.workflow_id
+        ), noted as (
+          insert into scheduler.request (client_id, request_id, digest)
+          select ${request.clientId}::text, ${request.requestId}::text, ${request.digest}::text
+          from deleted
+          on conflict (client_id, request_id) do nothing
+        )
+        select
+          (select digest from known) as digest,
+          (select schedule_id from starting) as schedule_id,
+          exists (select from wanted) as was_there,
+          exists (select from deleted) as is_deleted
+      `);
+      if (row === undefined) throw new Error("a row of values was not answered");
+      if (row.digest !== null) return { kind: row.digest === request.digest ? "deleted" : "reused" };
+      if (row.is_deleted) return { kind: "deleted" };
+      if (!row.was_there) return { kind: "not_found" };
+      if (row.schedule_id !== null) return { kind: "in_use", scheduleId: row.schedule_id };
+      // Another request deleted it meanwhile, perhaps this one's repeat: what it noted can be read by now.
+      return await this.remove({ workflowId, clientId }, request);
     },
   };
 }
 
 export type WorkflowStore = ReturnType<typeof workflowStore>;
 
-/** Stores a definition unless it is stored, and takes a deleted one back. */
-export async function keepWorkflow(
-  db: Queryable,
-  { workflowId, clientId, version, definition }: Omit<StoredWorkflow, "createdAt">,
-): Promise<void> {
-  await db.query(sql`
-    insert into scheduler.workflow (workflow_id, client_id, name, version, definition)
-    values (
-      ${workflowId}::uuid, ${clientId}, ${definition.name}, ${version},
-      ${new TextEncoder().encode(JSON.stringify(definition))}::bytea
-    )
-    on conflict (workflow_id) do update set deleted_at = null
-    where workflow.deleted_at is not null
-  `);
+function ofClient(clientId: string | undefined) {
+  return clientId === undefined ? sql`true` : sql`client_id = ${clientId}`;
 }
 
-function workflowOfRow(row: Row): StoredWorkflow {
-  return {
-    workflowId: row.workflow_id,
-    clientId: row.client_id,
-    version: row.version,
-    definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
-    createdAt: row.created_at,
-  };
+function entryOf({ workflow_id, client_id, version, name, created_at }: EntryRow): WorkflowEntry {
+  return { workflowId: workflow_id, clientId: client_id, version, name, createdAt: created_at };
 }

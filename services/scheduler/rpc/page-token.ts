@@ -1,6 +1,7 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { RunPlace } from "../run-store.ts";
+import type { WorkflowPlace } from "../workflow-store.ts";
 
 /** How many items a page has when the caller does not say, and at most. */
 const defaultSize = 50;
@@ -44,11 +45,25 @@ export function namedPlace(token: string, list: string): string | undefined {
 
 /** As `numberedPlace`, for a list of runs, newest first. */
 export function runPlace(token: string, list: string): RunPlace | undefined {
+  const place = placeInTime(token, list);
+  return place && { createdAt: place.createdAt, runId: place.id };
+}
+
+/** As `numberedPlace`, for a list of workflows, newest first. */
+export function workflowPlace(token: string, list: string): WorkflowPlace | undefined {
+  const place = placeInTime(token, list);
+  return place && { createdAt: place.createdAt, workflowId: place.id };
+}
+
+function placeInTime(
+  token: string,
+  list: string,
+): { readonly createdAt: Date; readonly id: string } | undefined {
   if (token === "") return undefined;
-  const [createdAtMs, runId, ...rest] = placeOf(token, list) ?? [];
-  const isPlace = isCount(createdAtMs, maxTimeMs) && typeof runId === "string" && isRunId(runId);
+  const [createdAtMs, id, ...rest] = placeOf(token, list) ?? [];
+  const isPlace = isCount(createdAtMs, maxTimeMs) && typeof id === "string" && isRunId(id);
   if (!isPlace || rest.length > 0) throw invalidToken();
-  return { createdAt: new Date(createdAtMs), runId };
+  return { createdAt: new Date(createdAtMs), id };
 }
 
 /** What stands in a token, which anybody may have made. */
