@@ -2,7 +2,8 @@
  * Applies what workers report to the runs of the owned partitions.
  *
  *   A1. Reports of a partition are read from the start of its stream after each
- *       claim, and again after the broker lost its contents.
+ *       claim, and again after the broker lost its contents, or while something
+ *       stands in it that could not be applied or deleted.
  *   A2. A report is deleted, and confirmed to its worker, after the commit that
  *       holds its effect; a crash repeats it, and the core knows a repeat.
  *   A3. What can not be decoded, or breaks the bounds of the contract, is moved
@@ -16,6 +17,7 @@ import { delay } from "../../lib/async/delay.ts";
 import { type Broker, BrokerUnavailable, type Entry, type EntryId } from "../../lib/broker/broker.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import type { Logger } from "../../lib/log/log.ts";
+import { isConnectionLost } from "../../lib/postgres/errors.ts";
 import { decodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
 import { orderOf } from "./control.ts";
 import { decideReport } from "./core/decide-report.ts";
@@ -31,6 +33,9 @@ const readBytes = 16 * 1024 * 1024;
 
 /** How long a read waits: bounds how late a new claim is noticed. */
 const waitMs = 250;
+
+/** How long what could not be applied or deleted is left alone. */
+const rereadMs = 1_000;
 
 /** How many read batches, and about how many bytes of them, may wait for their commits. */
 const maxInFlight = 8;
@@ -56,6 +61,9 @@ export class ReportReader {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #readSize = new ReadSize(readBytes);
   #inFlightBytes = 0;
+  /** Streams with entries that could be neither applied nor deleted, or applied and not deleted; to be read from the start again. */
+  readonly #leftBehind = new Set<string>();
+  #rereadAt = 0;
   #drainedAt = -1;
 
   constructor(options: ReportLoop) {
@@ -95,6 +103,7 @@ export class ReportReader {
       return;
     }
     const askedAt = clock.now;
+    this.#reread(claims);
     const after = new Map(claims.map((claim) => [reportStreamOf(claim.partition), this.#cursorOf(claim)]));
     const { count } = this.#readSize;
     const entries = await broker.read({ after, count, waitMs }, signal);
@@ -109,9 +118,9 @@ export class ReportReader {
     const bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
     this.#readSize.note({ bytes, hasMore });
     this.#inFlightBytes += bytes;
-    const applied = this.#applyAll(entries).then(() => {
+    const applied = this.#applyAll(entries).then((isAll) => {
       // Commits come in the order of reads, so what was read before is applied, too.
-      if (!hasMore) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
+      if (isAll && !hasMore) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
       this.#inFlightBytes -= bytes;
       this.#inFlight.delete(applied);
     });
@@ -126,26 +135,41 @@ export class ReportReader {
     return cursor?.epoch === claim.epoch ? cursor.id : "0-0";
   }
 
-  /** Applies entries and deletes those whose effect is committed. Never rejects. */
-  async #applyAll(entries: readonly Entry[]): Promise<void> {
+  /** Goes back to the start of streams in which something was left behind, now and then: nothing else would ever read it. */
+  #reread(claims: readonly Claim[]): void {
+    if (this.#leftBehind.size === 0 || performance.now() < this.#rereadAt) return;
+    this.#rereadAt = performance.now() + rereadMs;
+    for (const { partition } of claims) {
+      if (this.#leftBehind.has(reportStreamOf(partition))) this.#cursors.delete(partition);
+    }
+    this.#leftBehind.clear();
+  }
+
+  /** Applies entries, deletes those whose effect is committed, and answers whether that were all but those of a lost partition. Never rejects. */
+  async #applyAll(entries: readonly Entry[]): Promise<boolean> {
     const { broker, log } = this.#options;
     const outcomes = await Promise.allSettled(entries.map(async (entry) => await this.#apply(entry)));
     const done = entries.filter((_, index) => outcomes[index]?.status === "fulfilled");
-    for (const outcome of outcomes) {
-      if (outcome.status === "rejected" && !(outcome.reason instanceof DomainError)) {
-        log.error({ err: outcome.reason }, "report not applied");
-      }
+    let isAll = true;
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.status === "fulfilled" || isOwnerAway(outcome.reason)) continue;
+      isAll = false;
+      this.#leftBehind.add(entries[index]?.stream ?? "");
+      const level = isOutage(outcome.reason) ? "warn" : "error";
+      log[level]({ err: outcome.reason }, "report not applied");
     }
-    try {
-      for (const [stream, own] of Map.groupBy(done, (entry) => entry.stream)) {
+    for (const [stream, own] of Map.groupBy(done, (entry) => entry.stream)) {
+      try {
         await broker.remove(
           stream,
           own.map(({ id }) => id),
         );
+      } catch (error) {
+        this.#leftBehind.add(stream);
+        log.debug({ err: error, stream }, "applied reports not deleted");
       }
-    } catch (error) {
-      log.debug({ err: error }, "applied reports not deleted");
     }
+    return isAll;
   }
 
   async #apply(entry: Entry): Promise<void> {
@@ -160,6 +184,15 @@ export class ReportReader {
     const { message } = read;
     await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
   }
+}
+
+/** Whether the partition was lost meanwhile: whoever claims it reads its reports from the start. */
+function isOwnerAway(error: unknown): boolean {
+  return error instanceof DomainError && error.reason === "OWNER_UNAVAILABLE";
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof DomainError || error instanceof BrokerUnavailable || isConnectionLost(error);
 }
 
 type Read = { readonly message: ReportMessage } | { readonly message: undefined; readonly fault: string };
