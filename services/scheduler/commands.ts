@@ -9,9 +9,14 @@
  */
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { ExecuteRequest } from "../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import type { AnswerPromptRequest } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
 import {
+  type RerunRunRequest,
+  RerunRunRequestSchema,
+  type SignalRunRequest,
+  SignalRunRequestSchema,
   type StartRunRequest,
   StartRunRequestSchema,
   type SubmitTaskRequest,
@@ -21,10 +26,21 @@ import { DomainError } from "../../lib/errors/domain-error.ts";
 import { parseTaskId, taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Committed } from "./commit-batch.ts";
 import { type Order, orderOf } from "./control.ts";
-import { decideAnswer, decideCancel, decideStart } from "./core/decide-command.ts";
+import {
+  decideAnswer,
+  decideCancel,
+  decidePause,
+  decideResume,
+  decideSignal,
+  decideStart,
+  requestIdReused,
+} from "./core/decide-command.ts";
+import { keptOf } from "./core/decide-rerun.ts";
+import type { Fact } from "./core/event.ts";
 import { type Json, parseJson } from "./core/json.ts";
 import type { Plan } from "./core/plan.ts";
 import type { Run } from "./core/run.ts";
+import { isFinalRun } from "./core/task-state.ts";
 import type { Owner } from "./owner.ts";
 import { definitionOfProgram } from "./program-definition.ts";
 
@@ -35,9 +51,15 @@ export interface CommandsOptions {
   readonly owner: Pick<Owner, "execute">;
   /** The plan of a stored workflow. */
   readonly planOf: (workflowId: string) => Promise<Plan>;
+  /** Folds one run from history; undefined when there is none. */
+  readonly load: (runId: string) => Promise<Run | undefined>;
+  /** The file of a stand-alone task. */
+  readonly programOf: (runId: string) => Promise<Uint8Array | undefined>;
   /** Sends orders to workers. */
   readonly order: (orders: readonly Order[]) => void;
 }
+
+type StartFact = Extract<Fact, { type: "run_started" }>;
 
 export class Commands {
   readonly #options: CommandsOptions;
@@ -55,8 +77,16 @@ export class Commands {
         return await this.#submit(request, request.command.value);
       case "startRun":
         return await this.#start(request, request.command.value);
+      case "rerunRun":
+        return await this.#rerun(request, request.command.value);
       case "cancelRun":
-        return await this.#cancel(request);
+        return await this.#ask(request, decideCancel);
+      case "pauseRun":
+        return await this.#ask(request, decidePause);
+      case "resumeRun":
+        return await this.#ask(request, decideResume);
+      case "signalRun":
+        return await this.#signal(request, request.command.value);
       case "answerPrompt":
         return await this.#answer(request, request.command.value);
       default:
@@ -75,66 +105,110 @@ export class Commands {
     }
   }
 
-  async #submit(
-    { runId, clientId, requestId, isFresh }: ExecuteRequest,
-    request: SubmitTaskRequest,
-  ): Promise<void> {
+  async #submit(command: ExecuteRequest, request: SubmitTaskRequest): Promise<void> {
     const { program } = request;
     if (program === undefined) throw new Error("a submission without a program passed the edge");
-    const definition = definitionOfProgram(program);
-    const input = jsonOf(request.input, null);
-    const requestDigest = digestOf(toBinary(SubmitTaskRequestSchema, { ...request, requestId: "" }));
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        requestDigest: digestOf(toBinary(SubmitTaskRequestSchema, { ...request, requestId: "" })),
+        definition: definitionOfProgram(program),
+        input: jsonOf(request.input, null),
+      },
+      program: program.content,
+    });
+  }
+
+  async #start(command: ExecuteRequest, request: StartRunRequest): Promise<void> {
+    const { workflowId, workflowVersion } = command;
+    const requestDigest = digestOf(toBinary(StartRunRequestSchema, { ...request, requestId: "" }));
+    if (workflowId === "") {
+      await this.#options.owner.execute(command.runId, (run) => {
+        if (run === undefined) throw workflowNotFound(request);
+        const isRepeat = run.requestDigest === requestDigest;
+        if (!isRepeat) throw requestIdReused(command.requestId);
+        return { facts: [], result: undefined };
+      });
+      return;
+    }
+    const plan = await this.#options.planOf(workflowId);
+    const { hold, priority, labels } = request;
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        requestDigest,
+        workflowId,
+        workflowVersion,
+        definition: plan.definition,
+        input: jsonOf(request.input, {}),
+        ...(hold && { hold }),
+        ...(priority !== 0 && { priority }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+      },
+      plan,
+    });
+  }
+
+  async #rerun(command: ExecuteRequest, request: RerunRunRequest): Promise<void> {
+    const { load, programOf } = this.#options;
+    const former = await load(request.runId);
+    const { clientId } = command;
+    if (!mayUse(former, command)) throw runNotFound(request.runId);
+    const { workflowId, workflowVersion, priority, labels, plan, input } = former;
+    if (request.fromFailed && !isFinalRun(former.state)) throw notEnded(request.runId);
+    const program = workflowId === undefined ? await programOf(request.runId) : undefined;
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        clientId,
+        requestDigest: digestOf(toBinary(RerunRunRequestSchema, { ...request, requestId: "" })),
+        ...(workflowId !== undefined && { workflowId }),
+        ...(workflowVersion !== undefined && { workflowVersion }),
+        definition: plan.definition,
+        input,
+        ...(request.hold && { hold: true }),
+        ...(priority !== 0 && { priority }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+        rerunOf: request.runId,
+        ...(request.fromFailed && { kept: keptOf(former) }),
+      },
+      plan,
+      ...(program && { program }),
+    });
+  }
+
+  async #begin(
+    { runId, isFresh }: ExecuteRequest,
+    { fact, plan, program }: { fact: StartFact; plan?: Plan; program?: Uint8Array },
+  ): Promise<void> {
     await this.#options.owner.execute(
       runId,
       (run) => ({
-        facts: decideStart(run, {
-          type: "run_started",
-          clientId,
-          requestId,
-          requestDigest,
-          definition,
-          input,
-        }),
+        facts: decideStart(run, fact),
         result: undefined,
-        program: program.content,
+        ...(plan && { plan }),
+        ...(program && { program }),
       }),
       { isNew: isFresh },
     );
   }
 
-  async #start(
-    { runId, clientId, requestId, isFresh }: ExecuteRequest,
-    request: StartRunRequest,
+  /** Carries out what is asked of a run as a whole. */
+  async #ask(
+    { runId, clientId, admin, requestId }: ExecuteRequest,
+    decide: (run: Run, asking: { clientId: string; requestId: string }) => readonly Fact[],
   ): Promise<void> {
-    const { workflowId } = request;
-    const plan = await this.#options.planOf(workflowId);
-    const { definition } = plan;
-    const input = jsonOf(request.input, {});
-    const requestDigest = digestOf(toBinary(StartRunRequestSchema, { ...request, requestId: "" }));
-    await this.#options.owner.execute(
-      runId,
-      (run) => {
-        const start = {
-          type: "run_started",
-          clientId,
-          requestId,
-          requestDigest,
-          workflowId,
-          definition,
-          input,
-        } as const;
-        return { facts: decideStart(run, start), result: undefined, plan };
-      },
-      { isNew: isFresh },
-    );
+    await this.#options.owner.execute(runId, (run) => {
+      if (!mayUse(run, { clientId, admin })) throw runNotFound(runId);
+      return { facts: decide(run, { clientId, requestId }), result: undefined };
+    });
   }
 
-  async #cancel({ runId, clientId, admin, requestId }: ExecuteRequest): Promise<void> {
-    await this.#options.owner.execute(runId, (run) => {
-      if (!mayUse(run, { clientId, admin })) {
-        throw new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`, { run_id: runId });
-      }
-      return { facts: decideCancel(run, { clientId, requestId }), result: undefined };
+  async #signal(command: ExecuteRequest, request: SignalRunRequest): Promise<void> {
+    const { name, payload } = request;
+    const requestDigest = digestOf(toBinary(SignalRunRequestSchema, { ...request, requestId: "" }));
+    await this.#ask(command, (run, asking) => {
+      return decideSignal(run, { ...asking, name, payload: jsonOf(payload, null), requestDigest });
     });
   }
 
@@ -200,6 +274,30 @@ export function mayUse(
   caller: { readonly clientId: string; readonly admin: boolean },
 ): run is Run {
   return run !== undefined && (caller.admin || run.clientId === caller.clientId);
+}
+
+/** What every start has in common. */
+function startOf({ clientId, requestId, scheduleId, scheduledAt }: ExecuteRequest) {
+  return {
+    type: "run_started",
+    clientId,
+    requestId,
+    ...(scheduleId !== "" && { scheduleId }),
+    ...(scheduledAt && { scheduledAt: timestampDate(scheduledAt).toISOString() }),
+  } as const;
+}
+
+function runNotFound(runId: string): DomainError {
+  return new DomainError("RUN_NOT_FOUND", "there is no such run", { run_id: runId.slice(0, 100) });
+}
+
+function notEnded(runId: string): DomainError {
+  return new DomainError("NOT_ENDED", `run ${runId} has not ended`, { run_id: runId });
+}
+
+function workflowNotFound({ workflowId, workflowName }: StartRunRequest): DomainError {
+  const metadata = { workflow_id: (workflowId || workflowName).slice(0, 200) };
+  return new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
 }
 
 function jsonOf(bytes: Uint8Array, fallback: Json): Json {

@@ -36,6 +36,7 @@ import { ownerService } from "./rpc/owner-service.ts";
 import { downloadResults } from "./rpc/results.ts";
 import { runCommands } from "./rpc/run-commands.ts";
 import { runs } from "./rpc/runs.ts";
+import { startSource } from "./rpc/start-source.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
 import { watchRun } from "./rpc/watch-run.ts";
@@ -110,13 +111,16 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     },
     log,
   });
+  const planOf = async (workflowId: string) => {
+    const plan = (await loader.plansOf([workflowId])).get(workflowId);
+    if (plan === undefined) throw new Error(`workflow ${workflowId} has no plan`);
+    return plan;
+  };
   const commands = new Commands({
     owner,
-    planOf: async (workflowId) => {
-      const plan = (await loader.plansOf([workflowId])).get(workflowId);
-      if (plan === undefined) throw new Error(`workflow ${workflowId} has no plan`);
-      return plan;
-    },
+    planOf,
+    load,
+    programOf: async (runId) => await history.program(runId),
     order: (orders) => announcer.order(orders),
   });
   const reports = new ReportReader({ broker, owner, clock: listening, log });
@@ -186,15 +190,17 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   };
   const router = new CommandRouter({ claims: owner.claims, commands, directory, peers });
   const handlers = new KnownHandlers(workers);
+  const knownHandlers = async () => await handlers.all();
+  const source = startSource({ workflows: storedWorkflows, planOf, knownHandlers });
   const offers = async () => await workers.offers(leaseMs);
   return {
     name: "scheduler",
     routes: (rpc) => {
       rpc.service(SchedulerService, {
         ...tasks({ router, load, loadAll, runs: storedRuns, offers }),
-        ...workflows({ workflows: storedWorkflows, knownHandlers: async () => await handlers.all() }),
+        ...workflows({ workflows: storedWorkflows, knownHandlers }),
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
-        ...runCommands({ router, load, workflows: storedWorkflows }),
+        ...runCommands({ router, load, source }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

@@ -164,7 +164,8 @@ function refuseOtherThanOffered(run: Run, task: Task, text: string): void {
   throw DomainError.ofFaults([{ path: "text", reason: "FIELD_INVALID", message }]);
 }
 
-function requestIdReused(requestId: string): DomainError {
+/** The refusal of a request whose id another request has used. */
+export function requestIdReused(requestId: string): DomainError {
   return new DomainError("REQUEST_ID_REUSED", `request id ${requestId} was used by another request`, {
     request_id: requestId,
   });

@@ -2,6 +2,7 @@ import { type Condition, compileCondition } from "./condition.ts";
 import type { Definition, NodeDefinition, RetryPolicy } from "./definition.ts";
 import { type EngineHandler, isEngineHandler } from "./engine-handler.ts";
 import type { Labels } from "./event.ts";
+import { compileInputSchema, type InputSchema } from "./input-schema.ts";
 import { type Compiled, compile, type Reference, type TemplateFault } from "./template.ts";
 
 /** A definition prepared for running: nodes by index, shared by all runs of it. Needs no cycle check to be made. */
@@ -11,6 +12,8 @@ export interface Plan {
   readonly indexOf: ReadonlyMap<string, number>;
   /** The index of the node that is carried out when the run fails. */
   readonly onFailure: number | undefined;
+  /** Checks the input of a run; undefined when any will do. */
+  readonly inputSchema: InputSchema | undefined;
 }
 
 /** One node of a plan. */
@@ -72,7 +75,14 @@ export function planOf(definition: Definition): Plan {
     };
   });
   const onFailure = definition.onFailure === undefined ? undefined : indexOf.get(definition.onFailure);
-  return { definition, nodes, indexOf, onFailure };
+  return { definition, nodes, indexOf, onFailure, inputSchema: inputSchemaOf(definition) };
+}
+
+function inputSchemaOf({ name, inputSchema }: Definition): InputSchema | undefined {
+  if (inputSchema === undefined) return undefined;
+  const compiled = compileInputSchema(inputSchema);
+  if ("faults" in compiled) throw new Error(`workflow ${name} has a schema that does not compile`);
+  return compiled;
 }
 
 /** A node's templates and condition taken apart. */

@@ -307,9 +307,8 @@ export class Step implements Consequences {
       return;
     }
     const isBorne = ended.state === "failed" && this.nodeOf(ended).onFailure === "continue";
-    const isMild = ended.state === "skipped" && mildReasons.has(ended.failure?.reason ?? "");
     const passes = ended.state === "completed" || isBorne;
-    if (!passes && !isMild) {
+    if (!passes && !isMildlySkipped(ended)) {
       const cause = ended.failure?.nodeId ?? ended.name;
       const message = `${cause} did not complete`;
       this.skip(dependent, { reason: "DEPENDENCY_FAILED", message, nodeId: cause });
@@ -361,6 +360,11 @@ export class Step implements Consequences {
     run.failure ??= this.#failureOfTasks();
     run.state = run.failure === undefined ? "completed" : "failed";
   }
+}
+
+/** Whether a task was skipped without anything having failed. */
+export function isMildlySkipped({ state, failure }: Task): boolean {
+  return state === "skipped" && mildReasons.has(failure?.reason ?? "");
 }
 
 /** A task that nothing has happened to. */

@@ -1,51 +1,93 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
-import { ExecuteRequestSchema } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type ExecuteRequest,
+  ExecuteRequestSchema,
+} from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
+import type { Run as RunMessage } from "../../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
-import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { CommandRouter } from "../command-router.ts";
+import { isFinalRun } from "../core/task-state.ts";
 import { runMessage } from "../run-message.ts";
-import type { WorkflowStore } from "../workflow-store.ts";
 import { type LoadRun, owningOf, runFor } from "./access.ts";
 import { requestedRun } from "./requested-run.ts";
-import { inputFaults, refuse, requestIdFaults } from "./validate.ts";
+import type { StartSource } from "./start-source.ts";
+import { refuse, requestIdFaults, signalFaults, startFaults } from "./validate.ts";
 
 export interface RunCommandsDeps {
   readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
-  readonly workflows: Pick<WorkflowStore, "read">;
+  readonly source: StartSource;
 }
 
-type RunCommands = Pick<ServiceImpl<typeof SchedulerService>, "startRun" | "cancelRun">;
+type RunCommands = Pick<
+  ServiceImpl<typeof SchedulerService>,
+  "startRun" | "rerunRun" | "cancelRun" | "pauseRun" | "resumeRun" | "signalRun"
+>;
 
-/** The RPCs that change runs. */
-export function runCommands({ router, load, workflows }: RunCommandsDeps): RunCommands {
+/** The RPCs that start and steer runs. */
+export function runCommands({ router, load, source }: RunCommandsDeps): RunCommands {
+  /** Carries out what is asked of a run of the caller's, and answers it as it then stands. */
+  const steer = async (
+    asked: { readonly runId: string; readonly requestId: string },
+    command: ExecuteRequest["command"],
+    context: HandlerContext,
+  ): Promise<RunMessage> => {
+    refuse(requestIdFaults(asked.requestId));
+    const caller = owningOf(context);
+    const { runId } = await runFor(caller, asked.runId, load);
+    const requestId = asked.requestId || randomUUID();
+    await router.execute(
+      create(ExecuteRequestSchema, { ...caller, runId, requestId, command }),
+      context.signal,
+    );
+    return runMessage(await runFor(caller, runId, load));
+  };
+
   return {
     async startRun(request, context) {
-      refuse([...requestIdFaults(request.requestId), ...inputFaults(request.input)]);
+      refuse(startFaults(request));
       const caller = owningOf(context);
-      const { workflowId } = request;
-      const workflow = isRunId(workflowId) ? (await workflows.read([workflowId])).get(workflowId) : undefined;
-      if (workflow === undefined || (workflow.clientId !== caller.clientId && !caller.admin)) {
-        const metadata = { workflow_id: workflowId.slice(0, 100) };
-        throw new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
-      }
+      const workflow = await source.find(caller, request);
       const requested = requestedRun(caller, request.requestId);
       const command = { case: "startRun", value: request } as const;
+      await router.execute(
+        create(ExecuteRequestSchema, { ...requested, ...workflow, command }),
+        context.signal,
+      );
+      return { run: runMessage(await runFor(caller, requested.runId, load)) };
+    },
+
+    async rerunRun(request, context) {
+      refuse(requestIdFaults(request.requestId));
+      const caller = owningOf(context);
+      const former = await runFor(caller, request.runId, load);
+      if (request.fromFailed && !isFinalRun(former.state)) {
+        throw new DomainError("NOT_ENDED", `run ${former.runId} has not ended`, { run_id: former.runId });
+      }
+      const requested = requestedRun(caller, request.requestId);
+      const command = { case: "rerunRun", value: request } as const;
       await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
       return { run: runMessage(await runFor(caller, requested.runId, load)) };
     },
 
-    async cancelRun({ runId, requestId }, context) {
-      refuse(requestIdFaults(requestId));
-      const caller = owningOf(context);
-      await runFor(caller, runId, load);
-      const command = { case: "cancelRun", value: { runId } } as const;
-      const request = { ...caller, runId, requestId: requestId || randomUUID(), command };
-      await router.execute(create(ExecuteRequestSchema, request), context.signal);
-      return { run: runMessage(await runFor(caller, runId, load)) };
+    async cancelRun(request, context) {
+      return { run: await steer(request, { case: "cancelRun", value: request }, context) };
+    },
+
+    async pauseRun(request, context) {
+      return { run: await steer(request, { case: "pauseRun", value: request }, context) };
+    },
+
+    async resumeRun(request, context) {
+      return { run: await steer(request, { case: "resumeRun", value: request }, context) };
+    },
+
+    async signalRun(request, context) {
+      refuse([...requestIdFaults(request.requestId), ...signalFaults(request)]);
+      return { run: await steer(request, { case: "signalRun", value: request }, context) };
     },
   };
 }

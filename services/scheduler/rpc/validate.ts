@@ -2,7 +2,11 @@
  * The bounds of requests, as the comments in the contract state them.
  */
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { SubmitTaskRequest } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import type {
+  SignalRunRequest,
+  StartRunRequest,
+  SubmitTaskRequest,
+} from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import {
   type Dag,
@@ -14,6 +18,7 @@ import {
 import { DomainError, type FieldFault } from "../../../lib/errors/domain-error.ts";
 import { faultsOf, maxFaults } from "../core/check-definition.ts";
 import type { Definition, ForEach, NodeDefinition } from "../core/definition.ts";
+import { signalNameForm } from "../core/engine-handler.ts";
 import { compileInputSchema } from "../core/input-schema.ts";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../core/json.ts";
 import { isPythonFile, maxWallTimeMs, programConfigFaults } from "../program-definition.ts";
@@ -25,6 +30,10 @@ const maxProgramBytes = 5 * 1024 * 1024;
 const maxInputBytes = 64 * 1024;
 const maxConfigBytes = 64 * 1024;
 const maxSchemaBytes = 64 * 1024;
+const maxPriority = 100;
+const maxRunLabels = 32;
+const maxLabelLength = 200;
+const labelForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 const maxArguments = 100;
 const maxArgumentBytes = 4 * 1024;
 const maxRequirements = 100;
@@ -50,6 +59,45 @@ export function inputFaults(input: Uint8Array): FieldFault[] {
   if (input.length > maxInputBytes) return [invalid("input", `is larger than ${maxInputBytes} bytes`)];
   const parsed = parseJson(input);
   return "fault" in parsed ? [invalid("input", parsed.fault)] : [];
+}
+
+/** What is wrong with a start, but for the definition that it brings along and what that wants of the input. */
+export function startFaults(request: StartRunRequest): FieldFault[] {
+  const { workflowId, workflowName, workflow, input, priority, labels } = request;
+  const sources = [workflowId !== "", workflowName !== "", workflow !== undefined].filter(Boolean).length;
+  return [
+    ...requestIdFaults(request.requestId),
+    ...(sources === 1
+      ? []
+      : [invalid("workflow_id", "give exactly one of workflow_id, workflow_name and workflow")]),
+    ...inputFaults(input),
+    ...priorityFaults(priority),
+    ...labelFaults(labels),
+  ];
+}
+
+/** What is wrong with the priority of a run. */
+export function priorityFaults(priority: number): FieldFault[] {
+  return Math.abs(priority) <= maxPriority ? [] : [invalid("priority", "is not from -100 to 100")];
+}
+
+/** What is wrong with the labels of a run. */
+export function labelFaults(labels: Readonly<Record<string, string>>): FieldFault[] {
+  const pairs = Object.entries(labels);
+  if (pairs.length > maxRunLabels) return [invalid("labels", `has more than ${maxRunLabels} labels`)];
+  const isGood = ([name, value]: readonly [string, string]): boolean => {
+    return labelForm.test(name) && value.length <= maxLabelLength && !value.includes("\0");
+  };
+  return pairs.every(isGood)
+    ? []
+    : [invalid("labels", `has a name not of the form ${labelForm.source}, or a value that is too long`)];
+}
+
+export function signalFaults({ name, payload }: SignalRunRequest): FieldFault[] {
+  const faults: FieldFault[] = [];
+  if (!signalNameForm.test(name)) faults.push(invalid("name", `is not of the form ${signalNameForm.source}`));
+  jsonOf(payload, { at: "payload", maxBytes: maxInputBytes, fallback: null }, faults);
+  return faults;
 }
 
 export function submissionFaults({ program, input, requestId }: SubmitTaskRequest): FieldFault[] {

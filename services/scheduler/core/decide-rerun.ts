@@ -1,0 +1,29 @@
+import type { KeptOutput } from "./event.ts";
+import type { Run } from "./run.ts";
+import { isMildlySkipped } from "./step.ts";
+
+/**
+ * What a repetition of a run keeps: the outputs of nodes that completed and whose
+ * dependencies all did, too, or were skipped for a condition, which comes out the
+ * same again.
+ */
+export function keptOf(run: Run): KeptOutput[] {
+  const { nodes, onFailure } = run.plan;
+  const waitsFor = nodes.map(({ dependencies }) => dependencies.length);
+  // Grows while it is walked: what all dependencies of are as they will be again.
+  const steady = nodes.flatMap(({ index }) => (waitsFor[index] === 0 && index !== onFailure ? [index] : []));
+  const kept: KeptOutput[] = [];
+  for (const index of steady) {
+    const task = run.tasks[index];
+    if (task === undefined) continue;
+    const { name: nodeId, state, output, files } = task;
+    const isKept = state === "completed" && output !== undefined;
+    if (isKept) kept.push({ nodeId, output, files });
+    if (!isKept && !isMildlySkipped(task)) continue;
+    for (const dependent of nodes[index]?.dependents ?? []) {
+      waitsFor[dependent] = (waitsFor[dependent] ?? 0) - 1;
+      if (waitsFor[dependent] === 0) steady.push(dependent);
+    }
+  }
+  return kept;
+}
