@@ -151,6 +151,10 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
             sandbox: `none, so programs are refused: ${isolation.reason}; try: ${isolation.mend}`,
             python: "–",
           }),
+      standIns:
+        workerConfig.calls.llm === undefined
+          ? "for one-word hosts that do not resolve, and for language models (LLM_BASE_URL is not set)"
+          : "for one-word hosts that do not resolve",
       url: server.url,
       clientsFile: clients.path,
       readyInMs: performance.now() - begunAt,

@@ -8,6 +8,8 @@ export interface StartUp {
   readonly broker: string;
   readonly sandbox: string;
   readonly python: string;
+  /** What stands in for others: for hosts, and for language models unless there are some. */
+  readonly standIns: string;
   readonly url: string;
   readonly clientsFile: string;
   readonly readyInMs: number;
@@ -22,6 +24,7 @@ export function startUpLines(start: StartUp): string[] {
     fact("broker", start.broker),
     fact("sandbox", start.sandbox),
     fact("python", start.python),
+    fact("stand-ins", start.standIns),
     fact("clients", start.clientsFile),
     fact("serving", `${start.url}   gRPC, gRPC-web, Connect and JSON on one port, with reflection`),
     `ready in ${(start.readyInMs / 1_000).toFixed(1)} s; try in a second terminal:`,

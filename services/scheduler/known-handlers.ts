@@ -1,7 +1,15 @@
+import { engineHandlers, engineHandlers } from "./core/engine-handler.ts";
 import type { WorkerStore } from "./worker-store.ts";
 
 /** Handlers that every installation knows, before any worker registered. */
-const builtIn = ["noop", "program", "call_external_service", "llm", "unreliable_handler"] as const;
+const builtIn: readonly string[] = [...engineHandlers, 
+  ...engineHandlers,
+  "noop",
+  "program",
+  "call_external_service",
+  "llm",
+  "unreliable_handler",
+] as const;
 
 /** How long what was read is good. */
 const freshMs = 1_000;

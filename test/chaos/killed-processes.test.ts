@@ -196,7 +196,7 @@ describe("a process per service", () => {
     const slow = await startExample(scheduler, "slow.json");
     const runIds = [slow];
     for (const name of ["scheduler", "worker", "taskio", "gateway", "auth", "scheduler", "worker"]) {
-      for (const file of ["fanout.json", "race.json", "linear.json"]) {
+      for (const file of ["fanout.json", "race.json"]) {
         runIds.push(await eventually(`${file} is started`, async () => await startExample(scheduler, file)));
       }
       await antiphon.kill(name, "SIGKILL");
