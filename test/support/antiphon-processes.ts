@@ -42,7 +42,7 @@ export interface Antiphon extends AsyncDisposable {
 }
 
 /** The environment of a child: nothing of the tests' own that would point elsewhere. */
-function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const { PATH, HOME, LANG } = process.env;
   const kept = Object.entries(process.env).filter(([name]) =>
     /^(PIP_|UV_|SSL_|.*_PROXY$|.*_proxy$|LOG_LEVEL$)/.test(name),
@@ -207,7 +207,8 @@ async function atWork({
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

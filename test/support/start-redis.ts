@@ -11,6 +11,8 @@ export interface TestRedis extends AsyncDisposable {
   readonly url: string;
   /** Its process, for tests that kill it. */
   readonly process: ChildProcess;
+  /** Kills it and starts it again at the same place, empty. */
+  readonly restart: () => Promise<void>;
 }
 
 const startMs = 10_000;
@@ -22,21 +24,37 @@ const endWithUs = "setpriv";
 export async function startRedis(): Promise<TestRedis> {
   const folder = await temporaryFolder("redis");
   const url = join(folder.path, "redis.sock");
-  const server = spawn(endWithUs, ["--pdeathsig", "KILL", "redis-server", ...optionsFor(url, folder.path)], {
-    stdio: "ignore",
-    detached: true,
-  });
-  const ended = once(server, "exit");
-  await untilListening(url, server);
+  let server = await launch(url, folder.path);
   return {
     url,
-    process: server,
+    get process() {
+      return server;
+    },
+    async restart() {
+      await kill(server);
+      server = await launch(url, folder.path);
+    },
     async [Symbol.asyncDispose]() {
-      server.kill("SIGKILL");
-      await ended;
+      await kill(server);
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+async function launch(url: string, folder: string): Promise<ChildProcess> {
+  const server = spawn(endWithUs, ["--pdeathsig", "KILL", "redis-server", ...optionsFor(url, folder)], {
+    stdio: "ignore",
+    detached: true,
+  });
+  await untilListening(url, server);
+  return server;
+}
+
+async function kill(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = once(server, "exit");
+  server.kill("SIGKILL");
+  await ended;
 }
 
 function optionsFor(socket: string, directory: string): string[] {
