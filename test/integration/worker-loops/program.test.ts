@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Output_Stream } from "../../../gen/antiphon/taskio/v1/transcript_pb.ts";
+import { EntrySchema, Output_Stream } from "../../../gen/antiphon/taskio/v1/transcript_pb.ts";
 import { encodeReport } from "../../../lib/streams/report-stream.ts";
 import { encodeEntry } from "../../../lib/streams/transcript-stream.ts";
 import { until } from "../../support/until.ts";
@@ -276,7 +277,8 @@ for i in range(400):
     );
     await until("the program writes", () => world.archive.entries(attempt).length > 0);
     const stream = `antiphon:io:{${attempt.taskId}}`;
-    await world.broker.appendNumbered({ stream, series: 2, after: 0, bodies: [Buffer.from("newer")] });
+    const newer = encodeEntry(create(EntrySchema, { attempt: 2, seq: 1 }));
+    await world.broker.appendNumbered({ stream, series: 2, after: 0, bodies: [newer] });
     await until("the older program is gone", () => !isRunning(file));
     expect(attempt.ended).toBeUndefined();
   });
