@@ -22,7 +22,7 @@ import type { RunFeeds } from "./run-feeds.ts";
 
 export interface AnnouncerOptions {
   readonly broker: Pick<Broker, "publish">;
-  readonly dispatcher: Pick<Dispatcher, "add" | "settle">;
+  readonly dispatcher: Pick<Dispatcher, "add" | "settle" | "drop">;
   readonly leases: LeaseWatch;
   readonly feeds: RunFeeds;
   readonly log: Logger;
@@ -47,6 +47,8 @@ export class Announcer {
         if (!isUntaken(task)) dispatcher.settle(task);
         if (hasTranscript(run, task)) woken.add(taskIdOf(run.runId, task.name));
       }
+      // What was not taken yet is handed out again when the run goes on.
+      if (events.some(({ type }) => type === "pause_requested")) dispatcher.drop(new Set([run]));
       for (const { task, config } of ready) dispatcher.add(run, task, config);
       if (events.length > 0) feeds.publish(run.runId, news);
     }

@@ -17,6 +17,7 @@ export interface Committed {
   readonly events: readonly RunEvent[];
   readonly ready: Consequences["ready"];
   readonly changed: ReadonlySet<Task>;
+  readonly asked: Consequences["asked"];
   readonly orders: readonly Order[];
   /** What watchers of the run get; undefined when there are none. */
   readonly news: WatchRunResponse | undefined;
@@ -31,6 +32,7 @@ export interface Entry {
   readonly eventRows: readonly EventRow[];
   readonly ready: Consequences["ready"];
   readonly changed: ReadonlySet<Task>;
+  readonly asked: Consequences["asked"];
   readonly orders: readonly Order[];
   readonly news: WatchRunResponse | undefined;
   readonly begins: boolean;
@@ -56,9 +58,10 @@ function bytesOf({ eventRows, program }: Entry): number {
 }
 
 /** What is let out when an entry is committed; undefined when there is nothing. */
-export function committedOf({ run, events, ready, changed, orders, news }: Entry): Committed | undefined {
+export function committedOf(entry: Entry): Committed | undefined {
+  const { run, events, ready, changed, asked, orders, news } = entry;
   if (run === undefined && orders.length === 0) return undefined;
-  return { run, events, ready, changed, orders, news };
+  return { run, events, ready, changed, asked, orders, news };
 }
 
 /** What the store is given to commit entries of one owner. */

@@ -1,8 +1,8 @@
-import { engineHandlers, engineHandlers } from "./core/engine-handler.ts";
+import { engineHandlers } from "./core/engine-handler.ts";
 import type { WorkerStore } from "./worker-store.ts";
 
 /** Handlers that every installation knows, before any worker registered. */
-const builtIn: readonly string[] = [...engineHandlers, 
+const builtIn: readonly string[] = [
   ...engineHandlers,
   "noop",
   "program",

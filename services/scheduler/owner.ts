@@ -190,6 +190,7 @@ export class Owner {
     const eventRows: EventRow[] = [];
     const ready: Consequences["ready"] = [];
     const changed = new Set<Task>();
+    const asked: Consequences["asked"] = [];
     const orders: Order[] = [...(decision.orders ?? [])];
     try {
       for (const fact of decision.facts) {
@@ -206,6 +207,7 @@ export class Owner {
         events.push(event);
         eventRows.push(encodeEvent(runId, event));
         ready.push(...step.ready);
+        asked.push(...step.asked);
         for (const task of step.changed) changed.add(task);
         orders.push(...ordersAfter(run, event, claim.epoch));
       }
@@ -220,7 +222,7 @@ export class Owner {
     // A repeated submission brings its file again.
     const program = begins ? decision.program : undefined;
     const news = run !== undefined && events.length > 0 ? this.#options.newsOf(run, changed) : undefined;
-    const consequences = { events, eventRows, ready, changed, orders, news, row };
+    const consequences = { events, eventRows, ready, changed, asked, orders, news, row };
     return { runId, claim, run, begins, program, resolve, reject, ...consequences };
   }
 

@@ -14,12 +14,14 @@ import type { Database } from "../../lib/postgres/database.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import { Announcer } from "./announcer.ts";
+import { ApprovalTranscript } from "./approval-transcript.ts";
+import { ChildRuns } from "./child-runs.ts";
 import { claimLoop } from "./claim-loop.ts";
 import { CommandRouter } from "./command-router.ts";
 import { Commands } from "./commands.ts";
 import type { SchedulerSettings } from "./config.ts";
 import { readyTasks } from "./core/evolve.ts";
-import { isFinalTask } from "./core/task-state.ts";
+import { isHeldByWorker } from "./core/run.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { eventPages } from "./event-pages.ts";
@@ -48,6 +50,7 @@ import { RunLoader } from "./run-loader.ts";
 import { changeNews } from "./run-message.ts";
 import { runStore } from "./run-store.ts";
 import { Sweeper, sweepIntervalMs } from "./sweep-loop.ts";
+import { Timers } from "./timer-loop.ts";
 import { workerStore } from "./worker-store.ts";
 import { workflowStore } from "./workflow-store.ts";
 
@@ -102,15 +105,22 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     onCommitted: (committed) => {
       announcer.announce(committed);
       commands.onCommitted(committed);
+      timers.onCommitted(committed);
+      children.onCommitted(committed);
+      approvals.onCommitted(committed);
     },
     onDropped: ({ partitions: dropped, runs: droppedRuns }) => {
       dispatcher.drop(droppedRuns);
+      timers.drop(droppedRuns);
+      approvals.drop(droppedRuns);
       for (const run of droppedRuns) for (const task of run.tasks) leases.forget(task);
       feeds.drop(dropped);
       loss.abort();
     },
     log,
   });
+  const timers = new Timers({ owner, clock: () => clock.now(), log });
+  const approvals = new ApprovalTranscript({ broker, log });
   const planOf = async (workflowId: string) => {
     const plan = (await loader.plansOf([workflowId])).get(workflowId);
     if (plan === undefined) throw new Error(`workflow ${workflowId} has no plan`);
@@ -123,6 +133,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     programOf: async (runId) => await history.program(runId),
     order: (orders) => announcer.order(orders),
   });
+  const children = new ChildRuns({ owner, workflows: storedWorkflows, planOf, log });
   const reports = new ReportReader({ broker, owner, clock: listening, log });
   const { leaseMs, heartbeatMs } = settings;
   const sweeper = new Sweeper({
@@ -136,6 +147,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     dispatcher,
     reports,
     aliveWorkers: async () => await workers.aliveSlots(leaseMs),
+    onBrokerLoss: () => approvals.writeAgain(),
     log,
   });
   const hearHere = async (request: Parameters<typeof hearWorker>[1]) =>
@@ -159,8 +171,11 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         for (const run of live) {
           for (const task of run.tasks) {
             const { lease } = task;
-            if (lease !== undefined && !isFinalTask(task.state)) leases.watch({ run, task, ...lease });
+            if (lease !== undefined && isHeldByWorker(task)) leases.watch({ run, task, ...lease });
           }
+          timers.adopt(run);
+          approvals.adopt(run);
+          children.adopt(run);
           for (const { task, config: resolved } of readyTasks(run)) dispatcher.assume(run, task, resolved);
         }
         await sweeper.republishAfterRound();
@@ -178,7 +193,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     },
     stop.signal,
   );
-  const loops = [claiming, reports.run(stop.signal), sweeper.run(stop.signal)];
+  const loops = [claiming, reports.run(stop.signal), sweeper.run(stop.signal), timers.run(stop.signal)];
   const committing = owner.commitLoop(stopCommits.signal);
   await Promise.race([claimed.promise, claiming]);
 
@@ -236,9 +251,11 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await Promise.all(loops);
+      await children[Symbol.asyncDispose]();
       stopCommits.abort();
       await committing;
       await announcer.idle();
+      await approvals.idle();
       owner.lose(new Set(owner.claims.keys()));
       await partitions.resign(incarnation).catch((error: unknown) => {
         log.warn({ err: error }, "partitions not given back");

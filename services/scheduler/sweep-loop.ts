@@ -41,6 +41,8 @@ export interface SweepLoop {
   readonly reports: Pick<ReportReader, "drainedAt" | "rewind">;
   /** The workers that are alive, with their slots. */
   readonly aliveWorkers: () => Promise<ReadonlyMap<string, number>>;
+  /** Called when the broker lost its contents. */
+  readonly onBrokerLoss: () => void;
   readonly log: Logger;
 }
 
@@ -102,6 +104,7 @@ export class Sweeper {
     if (pulse <= this.#pulse) {
       log.warn({ before: this.#pulse, pulse }, "broker lost its contents");
       reports.rewind();
+      this.#options.onBrokerLoss();
       await this.republishAfterRound();
     }
     this.#pulse = pulse;

@@ -1,0 +1,285 @@
+/*
+ * Runs that `workflow` nodes start.
+ *
+ *   H1. A child lies in the partition of its parent, and its id is derived from
+ *       the parent's task and attempt: one owner decides about both, and starting
+ *       it twice is one run.
+ *   H2. The child starts after the commit that began the parent's attempt; its end
+ *       is carried to the parent after its own commit. Each step changes nothing
+ *       when it is repeated, and a take-over repeats all of them that may be
+ *       missing, so a crash between two commits loses neither.
+ *   H3. A child whose parent does not wait for it is cancelled: the parent was
+ *       cancelled, or its attempt is over.
+ *   H4. A pause of the parent pauses the child, a resumption resumes it.
+ */
+import { Backoff } from "../../lib/async/backoff.ts";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { isRunId, taskIdOf } from "../../lib/ids/task-id.ts";
+import type { Logger } from "../../lib/log/log.ts";
+import type { Committed } from "./commit-batch.ts";
+import {
+  decideCancel,
+  decideChildEnd,
+  decidePause,
+  decideResume,
+  decideStart,
+} from "./core/decide-command.ts";
+import { type ChildStart, childStartOf } from "./core/engine-handler.ts";
+import type { Fact, Outcome, RunEvent } from "./core/event.ts";
+import { jsonBytes } from "./core/json.ts";
+import { configOf } from "./core/node-config.ts";
+import { childRunIdOf } from "./core/open-engine-task.ts";
+import type { Plan } from "./core/plan.ts";
+import { type Run, type Task, taskOf } from "./core/run.ts";
+import { isFinalRun } from "./core/task-state.ts";
+import type { Owner } from "./owner.ts";
+import type { WorkflowStore } from "./workflow-store.ts";
+
+/** How much all outputs of a child may take as the output of the parent's node, in bytes. */
+const maxResultsBytes = 1024 * 1024;
+
+export interface ChildRunsOptions {
+  readonly owner: Pick<Owner, "execute">;
+  readonly workflows: Pick<WorkflowStore, "find">;
+  readonly planOf: (workflowId: string) => Promise<Plan>;
+  readonly log: Logger;
+}
+
+/** A task that waits for a run that it started, as it is when that is looked at. */
+interface Waiting {
+  readonly run: Run;
+  readonly task: Pick<Task, "name" | "attempt">;
+  readonly childRunId: string;
+}
+
+export class ChildRuns {
+  readonly #options: ChildRunsOptions;
+  readonly #stop = new AbortController();
+  readonly #underway = new Set<Promise<void>>();
+
+  constructor(options: ChildRunsOptions) {
+    this.#options = options;
+  }
+
+  /** To be told of every commit. */
+  onCommitted(committed: readonly Committed[]): void {
+    for (const { run, events, changed } of committed) {
+      if (run === undefined) continue;
+      for (const task of changed) {
+        const waiting = waitingOf(run, task);
+        if (waiting !== undefined && events.some(begins))
+          this.#keepOn(waiting, async () => await this.#start(waiting));
+      }
+      for (const event of events) this.#passOn(run, event);
+      if (run.parent !== undefined && isFinalRun(run.state)) this.#carryEnd(run);
+    }
+  }
+
+  /** Does again what may be missing after a take-over. */
+  adopt(run: Run): void {
+    for (const task of run.tasks) {
+      const waiting = waitingOf(run, task);
+      if (waiting !== undefined) this.#keepOn(waiting, async () => await this.#start(waiting));
+    }
+    const { parent } = run;
+    if (parent === undefined) return;
+    const about = { run, task: { name: parent.nodeId, attempt: parent.attempt }, childRunId: run.runId };
+    this.#keepOn(about, async () => await this.#align(run.runId, parent));
+  }
+
+  /** Ends what is under way; whoever owns the runs next does it again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#underway);
+  }
+
+  /** Tries until it is done, or the partition is another's. */
+  #keepOn({ run, childRunId }: Waiting, step: () => Promise<void>): void {
+    const doing = (async () => {
+      const backoff = new Backoff({ firstMs: 100, maxMs: 5_000 });
+      while (!this.#stop.signal.aborted) {
+        try {
+          await step();
+          return;
+        } catch (error) {
+          if (error instanceof DomainError && error.reason === "OWNER_UNAVAILABLE") return;
+          this.#options.log.warn({ err: error, runId: run.runId, childRunId }, "child run not looked after");
+          await backoff.wait(this.#stop.signal);
+        }
+      }
+    })();
+    const done = doing.finally(() => this.#underway.delete(done));
+    this.#underway.add(done);
+  }
+
+  async #start({ run, task, childRunId }: Waiting): Promise<void> {
+    const { owner, workflows, planOf } = this.#options;
+    const current = taskOf(run, task.name);
+    if (current?.attempt !== task.attempt) return;
+    const config = configOf(run, current);
+    const read = "fault" in config ? config : childStartOf(config.value);
+    if ("fault" in read) throw new Error(`run ${run.runId}: ${task.name} began with a config that is none`);
+    const found = await workflows.find(run.clientId, wantedOf(read.value));
+    const plan = found && (await planOf(found.workflowId));
+    const input = read.value.input ?? {};
+    const [fault] = plan?.inputSchema?.check(input) ?? [];
+    const parent = {
+      runId: run.runId,
+      nodeId: task.name,
+      attempt: task.attempt,
+      depth: (run.parent?.depth ?? 0) + 1,
+    };
+    const child = await owner.execute(childRunId, (existing) => {
+      if (existing !== undefined || plan === undefined || found === undefined || fault !== undefined) {
+        return { facts: [], result: existing };
+      }
+      const start: Extract<Fact, { type: "run_started" }> = {
+        type: "run_started",
+        clientId: run.clientId,
+        requestId: `child of ${taskIdOf(run.runId, task.name)} ${task.attempt}`,
+        requestDigest: "",
+        workflowId: found.workflowId,
+        workflowVersion: found.version,
+        definition: plan.definition,
+        input,
+        parent,
+        ...(run.priority !== 0 && { priority: run.priority }),
+        ...(Object.keys(run.labels).length > 0 && { labels: run.labels }),
+      };
+      return { facts: decideStart(existing, start), result: undefined, plan };
+    });
+    if (child !== undefined && isFinalRun(child.state)) {
+      await this.#end(parent, { childRunId, outcome: outcomeOf(child) });
+      return;
+    }
+    const refusal = child === undefined ? refusalOf({ found, fault }) : undefined;
+    if (refusal !== undefined) await this.#end(parent, { childRunId, outcome: refusal });
+    else await this.#align(childRunId, parent);
+  }
+
+  /** Carries what happened to a parent on to its children. */
+  #passOn(run: Run, event: RunEvent): void {
+    if (event.type === "timer_fired" || event.type === "run_refused" || event.type === "cancel_requested") {
+      const names = event.type === "timer_fired" ? [event.nodeId] : run.tasks.map(({ name }) => name);
+      for (const name of names) {
+        const task = taskOf(run, name);
+        if (task === undefined || run.plan.nodes[task.node]?.engine !== "workflow" || task.attempt === 0)
+          continue;
+        const attempt = event.type === "timer_fired" ? event.attempt : task.attempt;
+        const childRunId = childRunIdOf(run, { name, attempt });
+        const waiting = { run, task: { name, attempt }, childRunId };
+        const parent = { runId: run.runId, nodeId: name, attempt };
+        this.#keepOn(waiting, async () => await this.#align(childRunId, parent));
+      }
+      return;
+    }
+    if (event.type !== "pause_requested" && event.type !== "resume_requested") return;
+    const decide = event.type === "pause_requested" ? decidePause : decideResume;
+    for (const task of run.tasks) {
+      const waiting = waitingOf(run, task);
+      if (waiting === undefined) continue;
+      this.#keepOn(waiting, async () => await this.#steer(waiting.childRunId, event, decide));
+    }
+  }
+
+  #carryEnd(child: Run): void {
+    const { parent, runId } = child;
+    if (parent === undefined) return;
+    const outcome = outcomeOf(child);
+    const about = { run: child, task: { name: parent.nodeId, attempt: parent.attempt }, childRunId: runId };
+    this.#keepOn(about, async () => await this.#end(parent, { childRunId: runId, outcome }));
+  }
+
+  async #end(
+    parent: { readonly runId: string; readonly nodeId: string; readonly attempt: number },
+    { childRunId, outcome }: { readonly childRunId: string; readonly outcome: Outcome },
+  ): Promise<void> {
+    await this.#options.owner.execute(parent.runId, (run) => {
+      const { nodeId: name, attempt } = parent;
+      const facts = run === undefined ? [] : decideChildEnd(run, { name, attempt, childRunId, outcome });
+      return { facts, result: undefined };
+    });
+  }
+
+  /** Brings a child in line with its parent (H3, H4). */
+  async #align(
+    childRunId: string,
+    parent: { readonly runId: string; readonly nodeId: string; readonly attempt: number },
+  ): Promise<void> {
+    const { owner } = this.#options;
+    const wish = await owner.execute(parent.runId, (run) => {
+      const task = taskOf(run, parent.nodeId);
+      const isAwaited = task?.state === "running" && task.attempt === parent.attempt;
+      if (run === undefined || !isAwaited || run.isCancelRequested)
+        return { facts: [], result: "cancel" as const };
+      return { facts: [], result: run.state === "paused" ? ("pause" as const) : undefined };
+    });
+    if (wish === undefined) return;
+    const asking = { clientId: "", requestId: `parent ${parent.runId}` };
+    await this.#steer(childRunId, asking, wish === "cancel" ? decideCancel : decidePause);
+  }
+
+  async #steer(
+    childRunId: string,
+    { clientId, requestId }: { readonly clientId: string; readonly requestId: string },
+    decide: (run: Run, asking: { clientId: string; requestId: string }) => readonly Fact[],
+  ): Promise<void> {
+    await this.#options.owner.execute(childRunId, (run) => {
+      return { facts: run === undefined ? [] : decide(run, { clientId, requestId }), result: undefined };
+    });
+  }
+}
+
+/** Whether an event may have begun an attempt. */
+function begins(event: RunEvent): boolean {
+  return event.type !== "cancel_requested" && event.type !== "pause_requested";
+}
+
+function waitingOf(run: Run, task: Task): Waiting | undefined {
+  const { childRunId, state, name, attempt } = task;
+  return childRunId === undefined || state !== "running"
+    ? undefined
+    : { run, task: { name, attempt }, childRunId };
+}
+
+function wantedOf({ workflowId = "", workflowName = "" }: ChildStart) {
+  if (isRunId(workflowId)) return { workflowId };
+  return { name: workflowName };
+}
+
+function refusalOf({
+  found,
+  fault,
+}: {
+  readonly found: object | undefined;
+  readonly fault: { readonly at: string; readonly message: string } | undefined;
+}): Outcome | undefined {
+  if (found === undefined) return refused("WORKFLOW_NOT_FOUND", "there is no such workflow");
+  return fault && refused("INPUT_INVALID", `input${fault.at} ${fault.message}`);
+}
+
+function refused(reason: string, message: string): Outcome {
+  return { kind: "failed", reason, message, nonRetryable: true };
+}
+
+/** How a child's end counts for the node that started it. */
+function outcomeOf({ runId, state, failure, plan, tasks }: Run): Outcome {
+  if (state === "cancelled") return { kind: "cancelled" };
+  if (state === "failed") {
+    const message = `run ${runId} failed: ${failure?.message ?? ""}`.slice(0, 4_096);
+    return { kind: "failed", reason: "CHILD_FAILED", message };
+  }
+  const results = Object.fromEntries(
+    plan.nodes.flatMap(({ id, index }) => {
+      const output = tasks[index]?.output;
+      return output === undefined ? [] : [[id, output] as const];
+    }),
+  );
+  const output = { run_id: runId, results };
+  const size = jsonBytes(output).length;
+  if (size <= maxResultsBytes) return { kind: "completed", output };
+  return refused(
+    "OUTPUT_INVALID",
+    `the outputs of run ${runId} have ${size} bytes, more than ${maxResultsBytes}`,
+  );
+}

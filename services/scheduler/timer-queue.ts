@@ -1,0 +1,117 @@
+import type { TimerKind } from "./core/event.ts";
+import type { Run, Task } from "./core/run.ts";
+
+/** A timer of a task that is set. */
+export interface SetTimer {
+  readonly run: Run;
+  readonly task: Task;
+  readonly attempt: number;
+  readonly kind: TimerKind;
+  readonly at: Date;
+}
+
+/** The timers of the tasks owned here, soonest first: a binary heap in which timers that were stopped stay until they come up. */
+export class TimerQueue {
+  readonly #heap: SetTimer[] = [];
+  readonly #current = new Map<Task, SetTimer>();
+
+  /** How many timers are set. */
+  get size(): number {
+    return this.#current.size;
+  }
+
+  /** When the soonest timer is due; undefined when none is set. */
+  get nextAt(): Date | undefined {
+    this.#dropStopped();
+    return this.#heap[0]?.at;
+  }
+
+  /** Takes over what a task's record says: sets its timer, sets it anew, or stops it. */
+  follow(run: Run, task: Task): void {
+    const { timer, attempt } = task;
+    const known = this.#current.get(task);
+    if (timer === undefined) {
+      this.#current.delete(task);
+      return;
+    }
+    if (known?.kind === timer.kind && known.attempt === attempt && known.at.getTime() === timer.at.getTime())
+      return;
+    const set: SetTimer = { run, task, attempt, kind: timer.kind, at: timer.at };
+    this.#current.set(task, set);
+    this.#heap.push(set);
+    this.#rise(this.#heap.length - 1);
+  }
+
+  /** Sets a timer that came up again, unless its task has another one by now. */
+  repeat(timer: SetTimer): void {
+    if (!this.#current.has(timer.task)) this.follow(timer.run, timer.task);
+  }
+
+  /** Stops the timers of these runs. */
+  drop(runs: ReadonlySet<Run>): void {
+    for (const run of runs) for (const task of run.tasks) this.#current.delete(task);
+  }
+
+  /** Takes out what is due at a time, soonest first. */
+  takeDue(now: Date): SetTimer[] {
+    const due: SetTimer[] = [];
+    for (let next = this.nextAt; next !== undefined && next <= now; next = this.nextAt) {
+      const timer = this.#pop();
+      if (timer === undefined) break;
+      this.#current.delete(timer.task);
+      due.push(timer);
+    }
+    return due;
+  }
+
+  #dropStopped(): void {
+    for (let [first] = this.#heap; first !== undefined; [first] = this.#heap) {
+      if (this.#current.get(first.task) === first) return;
+      this.#pop();
+    }
+  }
+
+  #pop(): SetTimer | undefined {
+    const [first] = this.#heap;
+    const last = this.#heap.pop();
+    if (last !== undefined && this.#heap.length > 0) {
+      this.#heap[0] = last;
+      this.#sink(0);
+    }
+    return first;
+  }
+
+  #rise(from: number): void {
+    for (let index = from; index > 0; ) {
+      const parent = (index - 1) >> 1;
+      if (!this.#isBefore(index, parent)) return;
+      this.#swap(index, parent);
+      index = parent;
+    }
+  }
+
+  #sink(from: number): void {
+    for (let index = from; ; ) {
+      const left = 2 * index + 1;
+      const right = left + 1;
+      let first = index;
+      if (this.#isBefore(left, first)) first = left;
+      if (this.#isBefore(right, first)) first = right;
+      if (first === index) return;
+      this.#swap(index, first);
+      index = first;
+    }
+  }
+
+  #isBefore(index: number, other: number): boolean {
+    const [a, b] = [this.#heap[index], this.#heap[other]];
+    return a !== undefined && b !== undefined && a.at < b.at;
+  }
+
+  #swap(index: number, other: number): void {
+    const [a, b] = [this.#heap[index], this.#heap[other]];
+    if (a === undefined || b === undefined) return;
+    this.#heap[index] = b;
+    this.#heap[other] = a;
+  }
+}
