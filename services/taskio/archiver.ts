@@ -14,7 +14,10 @@
  *   A4. A stream is dropped when its task has ended, everything is stored, and
  *       its worker had time to see that. A worker that comes later still writes
  *       what is stored already, which is trimmed and dropped again.
- *   A5. A task is looked at again until a look brings nothing, so a lost wake
+ *   A5. A task that history does not know was deleted: nobody writes before the
+ *       lease is history. What its stream holds is trimmed as if it were stored,
+ *       so that a late worker comes to an end, and then the stream is dropped.
+ *   A6. A task is looked at again until a look brings nothing, so a lost wake
  *       delays only what begins with it; the scan finds that.
  */
 import type { TaskIOState } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
@@ -131,7 +134,11 @@ export class Archiver {
   async #archive(taskIds: readonly string[], heads: ReadonlyMap<string, Cursor>): Promise<boolean> {
     const views = await Promise.all(taskIds.map((taskId) => this.#look(taskId, heads.get(taskId))));
     const states = await this.#histories(views);
-    const planned = views.map((view) => ({ view, plan: this.#plan(view, states.get(view.taskId)) }));
+    const deleted = views.filter(({ taskId }) => states.has(taskId) && states.get(taskId) === undefined);
+    await Promise.all(deleted.map((view) => this.#letGo(view)));
+    const planned = views
+      .filter((view) => !deleted.includes(view))
+      .map((view) => ({ view, plan: this.#plan(view, states.get(view.taskId)) }));
     const leftovers = views.flatMap((view) => leftoverOf(view) ?? []);
     const chunks = planned.flatMap(({ view, plan }) => chunkOf(view, plan) ?? []);
     const bytes = await this.#store(chunks, leftovers);
@@ -160,7 +167,7 @@ export class Archiver {
 
   async #append(commit: readonly Chunk[]): Promise<Set<string>> {
     if (commit.length === 0) return new Set();
-    // Looked at again in any case: for what came meanwhile (A5), or because another process stored it.
+    // Looked at again in any case: for what came meanwhile (A6), or because another process stored it.
     for (const { taskId } of commit) this.inbox.put(taskId);
     return await this.#needs.store.append(commit);
   }
@@ -181,9 +188,23 @@ export class Archiver {
     return { taskId, head, stream, isWhole: stream.length < entriesPerLook };
   }
 
-  /** The history of those tasks whose plan depends on it: all is stored, or what follows is not obvious. */
-  async #histories(views: readonly ArchiveView[]): Promise<Map<string, TaskIOState>> {
-    const states = new Map<string, TaskIOState>();
+  /** Ends what is left of a deleted task (A5). */
+  async #letGo({ taskId, stream }: ArchiveView): Promise<void> {
+    const name = transcriptStreamOf(taskId);
+    const last = stream.at(-1);
+    this.#holes.delete(taskId);
+    if (last === undefined) {
+      await this.#needs.broker.drop([name]);
+      return;
+    }
+    await this.#needs.broker.trim(name, `${last.attempt}-${last.seq + 1}`);
+    // Until it has seen that, its worker may write more.
+    this.#later.add(taskId);
+  }
+
+  /** The history of those tasks whose plan depends on it: all is stored, or what follows is not obvious. Undefined for one that there is not. */
+  async #histories(views: readonly ArchiveView[]): Promise<Map<string, TaskIOState | undefined>> {
+    const states = new Map<string, TaskIOState | undefined>();
     const asked = views.filter((view) => {
       const isExamined = this.#examined.delete(view.taskId);
       const { entries, stop } = archivePlan({ ...view, head: view.head ?? beginning, state: undefined });
@@ -193,8 +214,7 @@ export class Archiver {
     await Promise.all(
       asked.map(async ({ taskId }) => {
         try {
-          const state = await this.#needs.states.ask(taskId);
-          if (state !== undefined) states.set(taskId, state);
+          states.set(taskId, await this.#needs.states.ask(taskId));
         } catch {
           // Other tasks can be archived without the scheduler; these are asked for again.
           this.#later.add(taskId);
@@ -239,8 +259,8 @@ export class Archiver {
       return;
     }
     if (stop.kind !== "drained") {
-      // A task that the scheduler does not know is left to the next wake or scan.
-      if (state !== undefined) this.#later.add(taskId);
+      // When history did not answer, the task is among those already.
+      this.#later.add(taskId);
       return;
     }
     if (state === undefined || !isFinal(state.state)) {

@@ -1,5 +1,6 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { TaskStateService } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import { TranscriptService } from "../../gen/antiphon/internal/v1/transcript_service_pb.ts";
 import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { Bell } from "../../lib/async/bell.ts";
 import type { Broker } from "../../lib/broker/broker.ts";
@@ -12,6 +13,8 @@ import { Archiver } from "./archiver.ts";
 import type { TaskIOSettings } from "./config.ts";
 import { Feeds } from "./feeds.ts";
 import { lookLoop } from "./look-loop.ts";
+import { removeTranscripts } from "./remove-transcripts.ts";
+import { transcriptService } from "./rpc/delete-transcripts.ts";
 import { taskIOService } from "./service.ts";
 import { TaskStates } from "./task-states.ts";
 import { TranscriptReader } from "./transcript-reader.ts";
@@ -81,8 +84,15 @@ export async function taskio({ db, broker, scheduler, log, settings }: TaskIOPar
 
   return {
     name: "taskio",
-    routes: (router) => router.service(TaskIOService, service),
-    audiences: { [TaskIOService.typeName]: ["tasks-api", "admin-api"] },
+    routes: (router) => {
+      router.service(TaskIOService, service);
+      const remove = async (runIds: readonly string[]) => await removeTranscripts({ store, broker }, runIds);
+      router.service(TranscriptService, transcriptService({ remove }));
+    },
+    audiences: {
+      [TaskIOService.typeName]: ["tasks-api", "admin-api"],
+      [TranscriptService.typeName]: ["internal"],
+    },
     load: () => feeds.load,
     async check() {
       if (defect !== undefined) throw defect.error;

@@ -49,7 +49,7 @@ export function transcriptStore(db: Pick<Database, "query">) {
           select task_id, attempt, seq
           from chunk
           where after_attempt = 0
-          order by task_id
+          order by task_id collate "C"
           on conflict (task_id) do nothing
           returning task_id
         ), locked as (
@@ -133,6 +133,45 @@ export function transcriptStore(db: Pick<Database, "query">) {
         order by attempt, seq
       `);
       return rows.map(({ attempt, seq, size, body }) => ({ attempt, seq, body: originalBody(body, size) }));
+    },
+
+    /** Tasks of these runs of which something is stored, at most `limit`. */
+    async tasksOf(runIds: readonly string[], limit: number): Promise<string[]> {
+      const rows = await db.query<{ task_id: string }>(sql`
+        select head.task_id
+        from unnest(${runIds}::text[]) as run (run_id)
+        -- What begins with the run's id; no task's id holds a character below "/" but "." and "-".
+        join taskio.transcript as head on head.task_id >= run.run_id and head.task_id < run.run_id || '/'
+        limit ${limit}
+      `);
+      return rows.map(({ task_id }) => task_id);
+    },
+
+    /** Takes from these tasks that anything is stored of them, so that nothing can follow it. */
+    async removeHeads(taskIds: readonly string[]): Promise<void> {
+      await db.query(sql`
+        delete from taskio.transcript
+        where task_id = any(${taskIds}::text[])
+      `);
+    },
+
+    /** Removes entries of these runs, at most `limit`, and answers how many. */
+    async removeEntries(runIds: readonly string[], limit: number): Promise<number> {
+      const [row] = await db.query<{ removed: number }>(sql`
+        with removed as (
+          delete from taskio.transcript_entry
+          where ctid = any (array(
+            select entry.ctid
+            from unnest(${runIds}::text[]) as run (run_id)
+            join taskio.transcript_entry as entry
+              on entry.task_id >= run.run_id and entry.task_id < run.run_id || '/'
+            limit ${limit}
+          ))
+          returning 1
+        )
+        select count(*)::int as removed from removed
+      `);
+      return row?.removed ?? 0;
     },
   };
 }

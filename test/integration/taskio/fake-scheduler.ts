@@ -56,6 +56,11 @@ export class FakeScheduler {
     return taskId;
   }
 
+  /** Knows a task no more: its run was deleted. */
+  remove(taskId: string): void {
+    this.#tasks.delete(taskId);
+  }
+
   /** Changes a task by a copy, and wakes. */
   async change(taskId: string, change: (state: TaskIOState) => void): Promise<void> {
     const known = this.#tasks.get(taskId);

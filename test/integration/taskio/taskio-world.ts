@@ -21,7 +21,7 @@ export const brokerKinds = ["redis", "memory"] as const;
 
 export type TaskIOClient = Client<typeof TaskIOService>;
 
-const log = pino({ level: process.env["LOG_LEVEL"] ?? "silent" });
+export const log = pino({ level: process.env["LOG_LEVEL"] ?? "silent" });
 
 const settings: TaskIOSettings = {
   lostAfterMs: 1_500,
