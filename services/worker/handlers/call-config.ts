@@ -75,13 +75,15 @@ export function requestOf(config: z.output<typeof callConfig>): CallRequest {
   };
 }
 
-/** What stands in a config that a message must not repeat: the values of headers, and the password of the URL. */
-export function secretsOf({ url, headers }: z.output<typeof callConfig>): readonly string[] {
-  const values = Object.entries(headers)
-    .filter(([name]) => !/^(accept.*|content-type|user-agent)$/i.test(name))
-    // Of `Bearer …` and the like the second word is the secret.
-    .flatMap(([, value]) => [value, ...value.split(" ")]);
-  return [...values, url.password, decoded(url.password)];
+/** What a message must not repeat of a config: the values of its headers, whole and in parts, and the password of its URL. */
+export function secretsOf(config: z.output<typeof callConfig>): readonly string[] {
+  const values = Object.entries(requestOf(config).headers)
+    .filter(([name]) => !/^(accept.*|content-type|user-agent)$/.test(name))
+    .map(([, value]) => value);
+  // `Bearer`, the names of cookies and the like are no secrets.
+  const parts = values.flatMap((value) => value.split(/[\s;,=]+/)).filter((part) => part.length >= 8);
+  const { password } = config.url;
+  return [...values, ...parts, password, decoded(password)];
 }
 
 function decoded(part: string): string {

@@ -88,6 +88,17 @@ describe("call_external_service", () => {
     });
   });
 
+  test("hides each part of a header that a server repeats, and no word that is no secret", async () => {
+    await using server = await httpServer((_, response) => {
+      response.writeHead(401).end("Bearer tokens of session-1234 and token-5678 are refused");
+    });
+    const headers = { authorization: "Bearer token-5678", cookie: "a=1; sid=session-1234" };
+    const outcome = await carryOut(handler, { url: server.url, headers });
+    expect(outcome).toMatchObject({
+      message: `GET ${server.url}/ was answered with 401: Bearer tokens of [secret] and [secret] are refused`,
+    });
+  });
+
   test.each([
     [400, undefined, { nonRetryable: true }],
     [404, "5", { nonRetryable: true }],
