@@ -41,6 +41,13 @@ const answerGraceMs = 5_000;
 /** How long a transaction may do nothing before Postgres ends it: a leak must not hold its locks for ever. */
 const idleInTransactionMs = 60_000;
 
+/**
+ * Our statements find rows by key, whole batches of them, but Postgres keeps the
+ * plan that it made for a statement while a table was small, and that one reads
+ * the whole table for every batch. Where nothing else is possible it still may.
+ */
+const plansByKey = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
+
 /** How long a polite end of the connection may take. */
 const goodbyeMs = 1_000;
 
@@ -85,6 +92,7 @@ export class Connection {
         application_name: settings.applicationName,
         statement_timeout: settings.statementTimeoutMs,
         idle_in_transaction_session_timeout: idleInTransactionMs,
+        ...plansByKey,
         TimeZone: "UTC",
         DateStyle: "ISO",
         bytea_output: "hex",
