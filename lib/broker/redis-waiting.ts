@@ -23,11 +23,15 @@ const interruptMs = 250;
 /** Connections kept for the next wait; those of a burst beyond it are closed. */
 const maxIdle = 16;
 
+/** Why a wait is over. Without a reason each abort would make an exception with its stack. */
+const done = "answered";
+
 export class RedisWaiting {
   readonly #url: string;
   readonly #commands: RedisConnection;
   readonly #open = new Set<RedisConnection>();
   readonly #idle: RedisConnection[] = [];
+  readonly #clientIds = new WeakMap<object, Promise<number>>();
   #closed = false;
 
   /** `commands` is a connection that never blocks; waits are ended through it. */
@@ -43,17 +47,17 @@ export class RedisWaiting {
     const answered = new AbortController();
     try {
       return await connection.run(async (redis) => {
-        const clientId = redis.client("ID");
+        const clientId = this.#clientIdOf(redis);
         const answer = command(redis);
         const [reply] = await Promise.all([
-          answer.finally(() => answered.abort()),
+          answer.finally(() => answered.abort(done)),
           clientId,
           this.#interruptOnAbort({ connection, clientId, answered: answered.signal }, signal),
         ]);
         return reply;
       }, signal);
     } finally {
-      answered.abort();
+      answered.abort(done);
       await this.#giveBack(connection);
     }
   }
@@ -62,6 +66,15 @@ export class RedisWaiting {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#open].map((connection) => connection.close()));
+  }
+
+  /** What Redis calls the connection; asked once for each socket, because a connection that comes back is another. */
+  #clientIdOf(redis: Redis): Promise<number> {
+    const known = this.#clientIds.get(redis.stream);
+    if (known !== undefined) return known;
+    const asked = redis.client("ID");
+    this.#clientIds.set(redis.stream, asked);
+    return asked;
   }
 
   #connect(): RedisConnection {
