@@ -18,30 +18,31 @@ afterAll(async () => {
   await fresh[Symbol.asyncDispose]();
 });
 
-/** How Postgres reads a batch of rows by their key. */
-async function planOfBatch(): Promise<string> {
+/** More than a table that is nearly empty seems to be worth looking into one by one. */
+const ids = Array.from({ length: 1_000 }, (_, index) => index);
+
+const planOf = (rows: readonly { "QUERY PLAN": string }[]): string =>
+  rows.map((row) => row["QUERY PLAN"]).join("\n");
+
+test("a batch is read by key also while its table is small, because the plan is kept", async () => {
   const rows = await db.query<{ "QUERY PLAN": string }>(sql`
     explain
     select thing.word
-    from unnest(${[1, 2, 3]}::int[]) as wanted (thing_id)
+    from unnest(${ids}::int[]) as wanted (thing_id)
     join thing using (thing_id)
   `);
-  return rows.map((row) => row["QUERY PLAN"]).join("\n");
-}
-
-test("a batch is read by key also while its table is empty, whose plan is kept", async () => {
-  expect(await planOfBatch()).toMatch(/index.* on thing/i);
+  expect(planOf(rows)).not.toMatch(/seq scan|hash join|merge join/i);
 });
 
-test("a batch is changed by key also while its table is empty", async () => {
+test("a batch is changed by key also while its table is small", async () => {
   const rows = await db.query<{ "QUERY PLAN": string }>(sql`
     explain
     update thing
     set word = new.word
-    from unnest(${[1, 2]}::int[], ${["a", "b"]}::text[]) as new (thing_id, word)
+    from unnest(${ids}::int[], ${ids.map(String)}::text[]) as new (thing_id, word)
     where thing.thing_id = new.thing_id
   `);
-  expect(rows.map((row) => row["QUERY PLAN"]).join("\n")).toMatch(/index.* on thing/i);
+  expect(planOf(rows)).not.toMatch(/seq scan|hash join|merge join/i);
 });
 
 test("a statement that no index serves still reads the table", async () => {
