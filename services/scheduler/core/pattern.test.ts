@@ -15,12 +15,9 @@ describe("compilePattern", () => {
     expect([pattern.isIn(text), pattern.isIn(other)]).toEqual([true, false]);
   });
 
-  test.each(["(", "(a)\\1", "(?=a)b", "(?<!a)b", "a{100000}", "[b-a]"])(
-    "refuses %s",
-    (expression) => {
-      expect(compilePattern(expression)).toEqual({ fault: "is not a regular expression as RE2 has them" });
-    },
-  );
+  test.each(["(", "(a)\\1", "(?=a)b", "(?<!a)b", "a{100000}", "[b-a]"])("refuses %s", (expression) => {
+    expect(compilePattern(expression)).toEqual({ fault: "is not a regular expression as RE2 has them" });
+  });
 
   test("refuses what is long, or becomes long by repetition", () => {
     expect(compilePattern("a".repeat(1001))).toEqual({ fault: "is longer than 1000 characters" });
