@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { carryOut, outputOf } from "../../../test/support/a-leased-task.ts";
 import { httpServer } from "../../../test/support/http-server.ts";
-import { trustedClient } from "../calls/call-client.ts";
+import { AddressPolicy } from "../calls/address-policy.ts";
+import { guardedClient, trustedClient } from "../calls/call-client.ts";
 import type { Resolve } from "../calls/resolve-host.ts";
 import { maxOutputBytes } from "../outcome.ts";
 import { callExternalService } from "./call-external-service.ts";
@@ -190,9 +191,13 @@ describe("call_external_service", () => {
 });
 
 describe("the stand-in for hosts that do not resolve", () => {
-  const nowhere: Resolve = async (host) => await Promise.reject(new Error(host));
+  const nowhere: Resolve = async (host) => {
+    throw Object.assign(new Error(host), { code: "ENOTFOUND" });
+  };
   const withStandIn = (resolve: Resolve) =>
     callExternalService({ openClient: trustedClient, standIn: callStandIn(resolve) });
+  /** What no host resolves for. */
+  const openClient = guardedClient({ policy: new AddressPolicy([]), resolve: nowhere });
 
   test("answers for a name of one word, always the same, and marks it", async () => {
     const config = { url: "http://consumer/echo%3A%20x?a=b", body: { a: 1 } };
@@ -227,12 +232,16 @@ describe("the stand-in for hosts that do not resolve", () => {
   });
 
   test("never answers for a name with a dot", async () => {
-    const outcome = await carryOut(withStandIn(nowhere), { url: "http://none.invalid/", timeout_ms: 20_000 });
+    const outcome = await carryOut(callExternalService({ openClient, standIn: callStandIn(nowhere) }), {
+      url: "http://service-a.example/",
+    });
     expect(outcome).toMatchObject({ reason: "NETWORK_ERROR" });
   });
 
   test("is not there in production", async () => {
-    const outcome = await carryOut(handler, { url: "http://service-a-that-is-not-there/" });
+    const outcome = await carryOut(callExternalService({ openClient, standIn: undefined }), {
+      url: "http://service-a/",
+    });
     expect(outcome).toMatchObject({ kind: "failed", reason: "NETWORK_ERROR" });
   });
 });
