@@ -145,17 +145,17 @@ export class ReportReader {
     this.#leftBehind.clear();
   }
 
-  /** Applies entries, deletes those whose effect is committed, and answers whether that were all but those of a lost partition. Never rejects. */
+  /** Applies entries, deletes those whose effect is committed, and answers whether all could be applied. Never rejects. */
   async #applyAll(entries: readonly Entry[]): Promise<boolean> {
     const { broker, log } = this.#options;
     const outcomes = await Promise.allSettled(entries.map(async (entry) => await this.#apply(entry)));
     const done = entries.filter((_, index) => outcomes[index]?.status === "fulfilled");
     let isAll = true;
     for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status === "fulfilled" || isOwnerAway(outcome.reason)) continue;
+      if (outcome.status === "fulfilled") continue;
       isAll = false;
       this.#leftBehind.add(entries[index]?.stream ?? "");
-      const level = isOutage(outcome.reason) ? "warn" : "error";
+      const level = isExpected(outcome.reason) ? "debug" : "error";
       log[level]({ err: outcome.reason }, "report not applied");
     }
     for (const [stream, own] of Map.groupBy(done, (entry) => entry.stream)) {
@@ -186,12 +186,8 @@ export class ReportReader {
   }
 }
 
-/** Whether the partition was lost meanwhile: whoever claims it reads its reports from the start. */
-function isOwnerAway(error: unknown): boolean {
-  return error instanceof DomainError && error.reason === "OWNER_UNAVAILABLE";
-}
-
-function isOutage(error: unknown): boolean {
+/** Whether it is a refusal or an outage: both are dealt with where they come from. */
+function isExpected(error: unknown): boolean {
   return error instanceof DomainError || error instanceof BrokerUnavailable || isConnectionLost(error);
 }
 
