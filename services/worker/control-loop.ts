@@ -3,8 +3,9 @@
  *
  *   C1. Reading begins at the end that the stream had when the worker began:
  *       what stands before it is for a former process.
- *   C2. An order is deleted after it was applied. What is lost in between is
- *       repeated by the answer to the next heartbeat.
+ *   C2. An order is deleted after it was applied, and applied again when it could
+ *       not be deleted: nothing else would ever delete it. What is lost in between
+ *       is repeated by the answer to the next heartbeat.
  *   C3. A stream whose last id went back belongs to a broker that lost its
  *       contents: reading goes on from its beginning.
  */
@@ -48,11 +49,11 @@ export async function controlLoop(
           log.error({ err: error, stream, id: entry.id }, "orders not understood");
         }
       }
-      after = entries.at(-1)?.id ?? after;
       await broker.remove(
         stream,
         entries.map(({ id }) => id),
       );
+      after = entries.at(-1)?.id ?? after;
       if (entries.length === 0 && compareIds(await broker.lastId(stream), after) < 0) after = "0-0";
       backoff.reset();
     } catch (error) {
