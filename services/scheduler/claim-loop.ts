@@ -6,7 +6,8 @@
  *   C2. Taking a partition is two statements: raise the epoch, then read. So
  *       every commit of the former owner is either read or fenced.
  *   C3. Partitions of an owner whose lease expired, or that nobody owns, are
- *       taken up to a fair share; what is beyond it is given back.
+ *       taken up to a fair share; what is beyond it is given back, also what is
+ *       owned in the database alone, which nobody else could take.
  *   C4. A partition with a history that can not be folded is given back: if newer
  *       code wrote it, only newer code may decide about it; if it is broken, the
  *       other partitions go on.
@@ -102,9 +103,10 @@ async function turn(loop: ClaimLoop, avoided: Map<number, number>): Promise<void
   if (wanted.length > 0) await claim(loop, wanted, avoided);
 
   const excess = [...owner.claims.keys()].slice(share);
-  if (excess.length > 0) {
+  const left = again.map(({ partition }) => partition).filter((partition) => !wanted.includes(partition));
+  if (excess.length + left.length > 0) {
     owner.lose(new Set(excess));
-    await partitions.release({ incarnation, partitions: excess });
+    await partitions.release({ incarnation, partitions: [...excess, ...left] });
   }
 }
 
