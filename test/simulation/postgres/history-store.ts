@@ -29,8 +29,14 @@ export function historyStore(db: SimulatedDatabase): HistoryStore {
       });
     },
 
-    async eventsToDecide(runId) {
-      return await db.carryOut({ name: "events to decide", begin: (tables) => tables.history(runId) });
+    async eventsToDecide(runIds) {
+      return await db.carryOut({
+        name: "events to decide",
+        begin: (tables) => ({
+          events: [...new Set(runIds)].toSorted().flatMap((runId) => [...tables.history(runId)]),
+          deleted: [],
+        }),
+      });
     },
 
     async runsBeyond(known) {

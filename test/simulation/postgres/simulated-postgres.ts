@@ -121,6 +121,7 @@ export class SimulatedPostgres {
           try {
             const result = commit(this.tables, snapshot);
             if (isUnknown || isLate) tell("committed, outcome unknown to its caller");
+            else if (locks.mode === "exclusive") tell(`committed: ${JSON.stringify(result)}`);
             answer(() => resolve(result));
           } catch (error) {
             answer(() => reject(error));

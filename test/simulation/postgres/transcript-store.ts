@@ -40,6 +40,10 @@ export function transcriptStore(db: SimulatedDatabase): TranscriptStore {
       });
     },
 
+    tasksOf: async () => await db.query(),
+    removeHeads: async () => await db.query(),
+    removeEntries: async () => await db.query(),
+
     async read({ taskId, after, maxCount }) {
       return await db.carryOut({
         name: "transcript",

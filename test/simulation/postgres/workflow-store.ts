@@ -2,7 +2,7 @@ import type { WorkflowStore } from "../../../services/scheduler/workflow-store.t
 import type { SimulatedDatabase } from "./simulated-database.ts";
 
 /** The model of services/scheduler/workflow-store.ts. */
-export function workflowStore(db: SimulatedDatabase): Pick<WorkflowStore, "create" | "read"> {
+export function workflowStore(db: SimulatedDatabase): WorkflowStore {
   return {
     async create(workflow, { requestId, digest }) {
       return await db.carryOut({
@@ -18,6 +18,36 @@ export function workflowStore(db: SimulatedDatabase): Pick<WorkflowStore, "creat
         },
       });
     },
+
+    async keep(workflow) {
+      await db.carryOut({
+        name: "keep workflow",
+        begin: () => undefined,
+        commit: ({ workflows }) => {
+          const { workflowId } = workflow;
+          if (!workflows.has(workflowId)) workflows.set(workflowId, { ...workflow, createdAt: new Date() });
+        },
+      });
+    },
+
+    async find(clientId, wanted) {
+      return await db.carryOut({
+        name: "find workflow",
+        begin: ({ workflows }) => {
+          const found = [...workflows.values()].findLast((workflow) => {
+            const isWanted =
+              "workflowId" in wanted
+                ? workflow.workflowId === wanted.workflowId
+                : workflow.definition.name === wanted.name;
+            return isWanted && (clientId === undefined || workflow.clientId === clientId);
+          });
+          return found && { ...found, name: found.definition.name };
+        },
+      });
+    },
+
+    page: async () => await db.query(),
+    remove: async () => await db.query(),
 
     async read(workflowIds) {
       return await db.carryOut({

@@ -52,9 +52,12 @@ export async function startReplica({
     broker,
     storage: noStorage,
     log,
-    settings: { leaseMs, heartbeatMs, replicaLeaseMs, workStream },
+    settings: { leaseMs, heartbeatMs, replicaLeaseMs, workStream, retentionMs: 0 },
     address: process.name,
     transportTo: (address) => network.transport(process, () => named(address), internal("scheduler")),
+    taskio: () => {
+      throw new Error("no run is deleted here");
+    },
   });
   network.serve(process, service);
   return service;
