@@ -3,14 +3,20 @@
  *
  *   C1. Reading begins at the end that the stream had when the worker began:
  *       what stands before it is for a former process.
- *   C2. An order is deleted after it was applied, and applied again when it could
- *       not be deleted: nothing else would ever delete it. What is lost in between
- *       is repeated by the answer to the next heartbeat.
+ *   C2. An order is deleted after it was applied, with all before it: also what an
+ *       older copy of the broker brought back. It is applied again when that failed.
+ *       What is lost in between is repeated by the answer to the next heartbeat.
  *   C3. A stream whose last id went back belongs to a broker that lost its
  *       contents: reading goes on from its beginning.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
-import { type Broker, BrokerUnavailable, compareIds, type EntryId } from "../../lib/broker/broker.ts";
+import {
+  type Broker,
+  BrokerUnavailable,
+  compareIds,
+  type EntryId,
+  partsOf,
+} from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { controlStreamOf, decodeControls } from "../../lib/streams/control-stream.ts";
 import type { ControlGate } from "./control-gate.ts";
@@ -21,7 +27,7 @@ const waitMs = 5_000;
 const maxRead = 500;
 
 export interface ControlLoop {
-  readonly broker: Pick<Broker, "read" | "remove" | "lastId">;
+  readonly broker: Pick<Broker, "read" | "trim" | "lastId">;
   readonly workerId: string;
   readonly gate: Pick<ControlGate, "apply">;
   readonly log: Logger;
@@ -49,12 +55,13 @@ export async function controlLoop(
           log.error({ err: error, stream, id: entry.id }, "orders not understood");
         }
       }
-      await broker.remove(
-        stream,
-        entries.map(({ id }) => id),
-      );
-      after = entries.at(-1)?.id ?? after;
-      if (entries.length === 0 && compareIds(await broker.lastId(stream), after) < 0) after = "0-0";
+      const last = entries.at(-1);
+      if (last === undefined) {
+        if (compareIds(await broker.lastId(stream), after) < 0) after = "0-0";
+      } else {
+        await broker.trim(stream, next(last.id));
+        after = last.id;
+      }
       backoff.reset();
     } catch (error) {
       if (!(error instanceof BrokerUnavailable)) throw error;
@@ -62,4 +69,10 @@ export async function controlLoop(
       await backoff.wait(signal);
     }
   }
+}
+
+/** The lowest id that is above one. */
+function next(id: EntryId): EntryId {
+  const [major, minor] = partsOf(id);
+  return `${major}-${minor + 1}`;
 }
