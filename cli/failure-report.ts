@@ -119,6 +119,11 @@ const hints: Readonly<Record<string, string>> = {
   BROKER_UNAVAILABLE: "the server has no broker at the moment; try again",
 };
 
+/** Whether a command failed because something does not exist. */
+export function isNotFound(thrown: unknown): boolean {
+  return reportOf(thrown).exitCode === exitCode.notFound;
+}
+
 /** `NotFound` as `NOT_FOUND`. */
 function codeName(code: Code): string {
   return (Code[code] ?? "UNKNOWN").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();

@@ -10,12 +10,9 @@ import { readableJson } from "./readable-json.ts";
 describe("readableJson", () => {
   test("shows bytes that hold JSON as that JSON, wherever they stand", () => {
     const tasks = [{ taskId: "t1", output: Buffer.from('{"a":1}') }, { taskId: "t2" }];
-    expect(readableJson(ListTasksResponseSchema, create(ListTasksResponseSchema, { tasks }))).toMatchObject({
-      tasks: [
-        { taskId: "t1", output: { a: 1 } },
-        { taskId: "t2", output: null },
-      ],
-    });
+    const shown = readableJson(ListTasksResponseSchema, create(ListTasksResponseSchema, { tasks }));
+    expect(shown).toMatchObject({ tasks: [{ taskId: "t1", output: { a: 1 } }, { taskId: "t2" }] });
+    expect(JSON.stringify(shown)).not.toContain("null");
     const dag = { nodes: [{ id: "A", config: Buffer.from('{"x":"{{ input.y }}"}') }] };
     expect(readableJson(WorkflowSchema, create(WorkflowSchema, { dag }))).toMatchObject({
       dag: { nodes: [{ id: "A", config: { x: "{{ input.y }}" } }] },

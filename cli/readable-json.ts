@@ -6,17 +6,9 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { jsonFields } from "./json-fields.ts";
 
-/** Fields whose bytes are UTF-8 JSON, by their full names. */
-const jsonFields = new Set([
-  "antiphon.scheduler.v1.Task.output",
-  "antiphon.scheduler.v1.Node.config",
-  "antiphon.scheduler.v1.RunEvent.details",
-  "antiphon.scheduler.v1.GetRunResultsResponse.results",
-  "antiphon.taskio.v1.Message.json",
-]);
-
-/** A message in proto's JSON mapping, except that bytes which hold JSON are shown as that JSON. Unset fields show their default. */
+/** A message in proto's JSON mapping, except that bytes which hold JSON are shown as that JSON. Unset fields show their default; bytes that would hold JSON and are empty are left out. */
 export function readableJson<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): JsonValue {
   const json = toJson(schema, message, { alwaysEmitImplicit: true });
   return withJson(reflect(schema, message), json);
@@ -27,14 +19,17 @@ function withJson(message: ReflectMessage, json: JsonValue): JsonValue {
   const shown: Record<string, JsonValue> = { ...json };
   for (const field of message.fields) {
     const value = shown[field.jsonName];
-    if (value !== undefined) shown[field.jsonName] = withJsonField(message, field, value);
+    if (value === undefined) continue;
+    const readable = withJsonField(message, field, value);
+    if (readable === undefined) delete shown[field.jsonName];
+    else shown[field.jsonName] = readable;
   }
   return shown;
 }
 
-function withJsonField(message: ReflectMessage, field: DescField, json: JsonValue): JsonValue {
+function withJsonField(message: ReflectMessage, field: DescField, json: JsonValue): JsonValue | undefined {
   if (jsonFields.has(`${message.desc.typeName}.${field.name}`)) {
-    return isObject(json) ? mapValues(json, (value) => parsed(value)) : parsed(json);
+    return isObject(json) ? mapValues(json, (value) => parsed(value) ?? null) : parsed(json);
   }
   if (field.fieldKind === "message" && message.isSet(field)) return withJson(message.get(field), json);
   if (field.fieldKind === "list" && field.listKind === "message" && Array.isArray(json)) {
@@ -46,9 +41,9 @@ function withJsonField(message: ReflectMessage, field: DescField, json: JsonValu
   return json;
 }
 
-/** Base64 of JSON as that JSON; of no bytes as null. */
-function parsed(base64: JsonValue): JsonValue {
-  if (typeof base64 !== "string" || base64 === "") return null;
+/** Base64 of JSON as that JSON; undefined of no bytes. */
+function parsed(base64: JsonValue): JsonValue | undefined {
+  if (typeof base64 !== "string" || base64 === "") return undefined;
   try {
     return JSON.parse(Buffer.from(base64, "base64").toString()) as JsonValue;
   } catch {

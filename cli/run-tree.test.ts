@@ -58,8 +58,52 @@ describe("runTree", () => {
   });
 });
 
+describe("runTree below a node", () => {
+  test("tells what the node waits for, and draws the run that it started", () => {
+    const child = {
+      ...aRun([aNode("X", [], { state: TaskState.RUNNING, startedAt: start })]),
+      name: "sub",
+      runId: "r2",
+    };
+    const nodes = [
+      { ...aNode("A", [], { state: TaskState.QUEUED }), details: ["no worker offers llm for queue gpu"] },
+      { ...aNode("B", ["A"], { state: TaskState.PENDING }), said: "retry 2/5 at 12:04:10" },
+      { ...aNode("C", ["B"], { state: TaskState.RUNNING, startedAt: start }), child },
+    ];
+    expect(runTree({ ...aRun(nodes), wait: "it is paused" }, on)).toEqual([
+      "fanout  r1  RUNNING 4.1s",
+      "  it is paused",
+      " ◌ A   queued",
+      "     no worker offers llm for queue gpu",
+      " ○ B   retry 2/5 at 12:04:10",
+      " ● C   4.1s",
+      "    sub  r2  RUNNING 4.1s",
+      "     ● X   4.1s",
+    ]);
+  });
+
+  test("leaves out what is over or to come when there is no room", () => {
+    const nodes = Array.from({ length: 100 }, (_, index) =>
+      aNode(`n${index}`, index === 0 ? [] : [`n${index - 1}`], {
+        state: index < 50 ? TaskState.COMPLETED : index === 50 ? TaskState.RUNNING : TaskState.PENDING,
+        startedAt: start,
+      }),
+    );
+    const lines = runTree(aRun(nodes), { ...on, rows: 10 });
+    expect(lines.slice(1)).toEqual([" ● n50   4.1s", " … 50 completed, 1 running, 49 pending"]);
+  });
+});
+
 function aRun(nodes: readonly DrawnNode[]) {
-  return { name: "fanout", runId: "r1", state: RunState.RUNNING, startedAt: start, nodes };
+  return {
+    name: "fanout",
+    runId: "r1",
+    state: RunState.RUNNING,
+    startedAt: start,
+    endedAt: undefined,
+    wait: "",
+    nodes,
+  };
 }
 
 function aNode(
@@ -71,6 +115,9 @@ function aNode(
   return {
     id,
     dependencies,
+    said: "",
+    details: [],
+    child: undefined,
     task: {
       state,
       attempt,

@@ -3,7 +3,9 @@ import type pc from "picocolors";
 import type { RunState } from "../gen/antiphon/scheduler/v1/run_pb.ts";
 import { type Task, TaskState } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 import { formatDuration } from "./duration.ts";
+import { layersOf } from "./layers.ts";
 import { plainText } from "./plain-text.ts";
+import { glyphOf } from "./state-glyph.ts";
 import { runStateWord, stateWord } from "./state-word.ts";
 import { padded } from "./table.ts";
 
@@ -13,6 +15,10 @@ export interface DrawnRun {
   readonly runId: string;
   readonly state: RunState;
   readonly startedAt: Date;
+  /** Undefined while it has not ended. */
+  readonly endedAt: Date | undefined;
+  /** Why it does not go on, as a whole. */
+  readonly wait: string;
   /** In the order of the definition. */
   readonly nodes: readonly DrawnNode[];
 }
@@ -22,6 +28,12 @@ export interface DrawnNode {
   readonly id: string;
   readonly dependencies: readonly string[];
   readonly task: Pick<Task, "state" | "attempt" | "startedAt" | "endedAt">;
+  /** `retry 2/5 at 12:04:10`, `12 of 20 items`; may be empty. */
+  readonly said: string;
+  /** What stands below it, a line each: why it waits or failed. */
+  readonly details: readonly string[];
+  /** The run that it started. */
+  readonly child: DrawnRun | undefined;
 }
 
 export interface DrawnOn {
@@ -33,83 +45,82 @@ export interface DrawnOn {
 }
 
 /** Draws a run: nodes that start after as many others share a line, as far as the terminal is wide. */
-export function runTree({ name, runId, state, startedAt, nodes }: DrawnRun, on: DrawnOn): string[] {
-  const elapsed = formatDuration(on.now.getTime() - startedAt.getTime());
+export function runTree(run: DrawnRun, on: DrawnOn): string[] {
+  const { name, runId, state, startedAt, endedAt, wait } = run;
+  const elapsed = formatDuration((endedAt ?? on.now).getTime() - startedAt.getTime());
   // What a line may take besides the name: an id, a state and a time.
   const shortName = plainText(name).slice(0, Math.max(10, on.columns - 60));
   const head = `${on.colors.bold(shortName)}  ${runId}  ${runStateWord(state).toUpperCase()} ${elapsed}`;
-  const width = columnWidth(nodes, on.columns);
+  const heads = wait === "" ? [head] : [head, on.colors.yellow(`  ${plainText(wait)}`)];
+  const room = Math.max(1, on.rows - 3);
+  const lines = nodeLines(run.nodes, run.nodes, on);
+  if (lines.length <= room) return [...heads, ...lines];
+  // What is going on, or went wrong, is worth more than what is over or to come.
+  const lively = run.nodes.filter(({ task }) => !quietStates.has(task.state));
+  const shown = lively.length === 0 ? lines : nodeLines(lively, run.nodes, on);
+  return [...heads, ...shown.slice(0, room - 1), countLine(run.nodes)];
+}
+
+function nodeLines(nodes: readonly DrawnNode[], all: readonly DrawnNode[], on: DrawnOn): string[] {
+  const states = new Map(all.map(({ id, task }) => [id, task.state]));
+  const longest = nodes.reduce((length, { id }) => Math.max(length, id.length), 1);
+  const width = Math.min(on.columns, longest + 30);
   const perLine = Math.max(1, Math.floor(on.columns / width));
-  const ids = new Map(nodes.map((node) => [node.id, node]));
-  const lines = levelsOf(nodes).flatMap((level) =>
-    chunks(level, perLine).map((part) =>
+  return layersOf(nodes).flatMap((layer) =>
+    chunks(layer, perLine).flatMap((part) => [
       part
-        .map((node) => drawn(node, { ids, width, on }))
+        .map((node) => cell(node, { states, width, on }))
         .join("")
         .trimEnd(),
-    ),
+      ...part.flatMap((node) => linesBelow(node, part.length > 1, on)),
+    ]),
   );
-  const room = Math.max(1, on.rows - 3);
-  if (lines.length <= room) return [head, ...lines];
-  return [head, ...lines.slice(0, room - 1), countLine(nodes)];
 }
 
-/** Nodes by the length of the longest way to them. */
-function levelsOf(nodes: readonly DrawnNode[]): DrawnNode[][] {
-  const ids = new Map(nodes.map((node) => [node.id, node]));
-  const levels = new Map<string, number>();
-  // Without recursion: a chain may be as long as a workflow is.
-  const open = [...nodes].reverse();
-  for (let node = open.at(-1); node !== undefined; node = open.at(-1)) {
-    const unknown = node.dependencies.filter((id) => ids.has(id) && !levels.has(id));
-    if (unknown.length === 0 || levels.has(node.id)) {
-      levels.set(node.id, 1 + Math.max(-1, ...node.dependencies.map((id) => levels.get(id) ?? -1)));
-      open.pop();
-    } else {
-      open.push(...unknown.flatMap((id) => ids.get(id) ?? []));
-    }
-  }
-  const byLevel: DrawnNode[][] = [];
-  for (const node of nodes) (byLevel[levels.get(node.id) ?? 0] ??= []).push(node);
-  return byLevel;
+function linesBelow({ id, details, child }: DrawnNode, isNamed: boolean, on: DrawnOn): string[] {
+  const told = details.map(
+    (detail) => `${isNamed ? `${id}: ` : ""}${plainText(detail).replaceAll("\n", " ")}`,
+  );
+  return [
+    ...told.map((line) => on.colors.dim(`     ${line}`)),
+    ...(child === undefined
+      ? []
+      : runTree(child, { ...on, columns: on.columns - 4 }).map((line) => `    ${line}`)),
+  ];
 }
 
-function drawn(
-  { id, dependencies, task }: DrawnNode,
+function cell(
+  node: DrawnNode,
   {
-    ids,
+    states,
     width,
     on,
-  }: { readonly ids: ReadonlyMap<string, DrawnNode>; readonly width: number; readonly on: DrawnOn },
+  }: { readonly states: ReadonlyMap<string, TaskState>; readonly width: number; readonly on: DrawnOn },
 ): string {
-  const glyph = glyphs[task.state] ?? "?";
-  const text = `${id}   ${saidOf({ id, dependencies, task }, ids, on.now)}`;
-  return ` ${colored(glyph, task.state, on.colors)} ${padded(text.slice(0, width - 4), width - 3)}`;
+  const { id, task } = node;
+  const text = `${id}   ${saidOf(node, states, on.now)}`;
+  const shown = padded(text.slice(0, width - 4), width - 3);
+  return ` ${glyphOf(task.state, on.colors)} ${task.state === TaskState.SKIPPED ? on.colors.dim(shown) : shown}`;
 }
 
-function saidOf({ dependencies, task }: DrawnNode, ids: ReadonlyMap<string, DrawnNode>, now: Date): string {
-  if (task.state === TaskState.PENDING) {
-    const waitsFor = dependencies.filter((id) => ids.get(id)?.task.state !== TaskState.COMPLETED);
-    return waitsFor.length === 0
-      ? ""
-      : `waits for ${waitsFor.slice(0, 3).join(", ")}${waitsFor.length > 3 ? ", …" : ""}`;
-  }
-  const { startedAt, endedAt, attempt } = task;
+function saidOf(
+  { dependencies, task, said }: DrawnNode,
+  states: ReadonlyMap<string, TaskState>,
+  now: Date,
+): string {
+  const { state, startedAt, endedAt, attempt } = task;
+  if (state === TaskState.PENDING) return said === "" ? dependenciesText(dependencies, states) : said;
+  const end = endedAt === undefined ? now : timestampDate(endedAt);
   const took =
-    startedAt === undefined
-      ? ""
-      : formatDuration(
-          (endedAt === undefined ? now : timestampDate(endedAt)).getTime() -
-            timestampDate(startedAt).getTime(),
-        );
-  const word = quietStates.has(task.state) ? "" : stateWord(task.state).replaceAll("_", " ");
+    startedAt === undefined ? "" : formatDuration(end.getTime() - timestampDate(startedAt).getTime());
+  const word = plainStates.has(state) ? "" : stateWord(state).replaceAll("_", " ");
   const again = attempt > 1 ? `(attempt ${attempt})` : "";
-  return [took, word, again].filter((part) => part !== "").join("  ");
+  return [took, word, again, said].filter((part) => part !== "").join("  ");
 }
 
-function columnWidth(nodes: readonly DrawnNode[], columns: number): number {
-  const longest = Math.max(...nodes.map(({ id }) => id.length), 1);
-  return Math.min(columns, longest + 30);
+function dependenciesText(dependencies: readonly string[], states: ReadonlyMap<string, TaskState>): string {
+  const open = dependencies.filter((id) => states.get(id) !== TaskState.COMPLETED);
+  return open.length === 0 ? "" : `waits for ${open.slice(0, 3).join(", ")}${open.length > 3 ? ", …" : ""}`;
 }
 
 function countLine(nodes: readonly DrawnNode[]): string {
@@ -120,26 +131,15 @@ function countLine(nodes: readonly DrawnNode[]): string {
 }
 
 /** States that their glyph says well enough. */
-const quietStates = new Set<TaskState>([TaskState.RUNNING, TaskState.COMPLETED]);
+const plainStates: ReadonlySet<TaskState> = new Set([TaskState.RUNNING, TaskState.COMPLETED]);
 
-const glyphs: Readonly<Record<number, string>> = {
-  [TaskState.PENDING]: "○",
-  [TaskState.QUEUED]: "◌",
-  [TaskState.STARTING]: "◍",
-  [TaskState.RUNNING]: "●",
-  [TaskState.WAITING_FOR_INPUT]: "?",
-  [TaskState.COMPLETED]: "✔",
-  [TaskState.FAILED]: "✖",
-  [TaskState.CANCELLED]: "⊘",
-  [TaskState.SKIPPED]: "–",
-};
-
-function colored(glyph: string, state: TaskState, colors: DrawnOn["colors"]): string {
-  if (state === TaskState.COMPLETED) return colors.green(glyph);
-  if (state === TaskState.FAILED) return colors.red(glyph);
-  if (state === TaskState.RUNNING || state === TaskState.WAITING_FOR_INPUT) return colors.yellow(glyph);
-  return colors.dim(glyph);
-}
+/** States in which nothing happens. */
+const quietStates: ReadonlySet<TaskState> = new Set([
+  TaskState.PENDING,
+  TaskState.COMPLETED,
+  TaskState.SKIPPED,
+  TaskState.CANCELLED,
+]);
 
 function chunks<Item>(items: readonly Item[], size: number): Item[][] {
   const parts: Item[][] = [];

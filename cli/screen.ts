@@ -1,7 +1,7 @@
 import type { WriteStream } from "node:tty";
 import pc from "picocolors";
 
-/** A line that stays at the bottom of a terminal while output goes by above it: a question. */
+/** What stays at the bottom of a terminal while output goes by above it: a question, a tree. */
 export interface BottomLine {
   readonly hide: () => void;
   readonly show: () => void;
@@ -27,7 +27,7 @@ export class Screen {
   readonly #stderr: Output;
   readonly #dimmed: (text: string) => string;
   readonly colors: ReturnType<typeof pc.createColors>;
-  #bottom: BottomLine | undefined;
+  readonly #bottoms: BottomLine[] = [];
   #isMidLine = false;
 
   constructor({ stdout, stderr, env, dataToStderr = false }: ScreenOptions) {
@@ -77,15 +77,32 @@ export class Screen {
     return this.err(this.#dimmed(text));
   }
 
-  /** Puts a line at the bottom, or takes it away. */
-  setBottom(bottom: BottomLine | undefined): void {
-    this.#bottom = bottom;
+  /** Writes a question with its answer as it was asked. */
+  ask(text: string): Promise<void> {
+    return this.err(`${this.#break(this.#stderr)}${text}\n`);
   }
 
-  /** Ends a line that output left open, for whoever is about to write to the terminal past this. */
-  freshLine(): void {
+  /** Shows something at the bottom, below what is there. What it answers takes it away again and leaves it to its owner to erase it. */
+  addBottom(bottom: BottomLine): () => void {
     if (this.isTerminal && this.#isMidLine) this.#stderr.write("\n");
     this.#isMidLine = false;
+    this.#bottoms.push(bottom);
+    bottom.show();
+    return () => {
+      this.#bottoms.splice(this.#bottoms.indexOf(bottom), 1);
+    };
+  }
+
+  /** Changes what is at the bottom, all of which is drawn anew. */
+  change(apply: () => void): void {
+    for (const bottom of this.#bottoms.toReversed()) bottom.hide();
+    apply();
+    for (const bottom of this.#bottoms) bottom.show();
+  }
+
+  /** Writes to the terminal that data goes to, past everything that is at the bottom: for what is there itself. */
+  paint(text: string): void {
+    this.#stdout.write(text);
   }
 
   #break(target: Output): string {
@@ -94,12 +111,13 @@ export class Screen {
 
   async #write(target: Output, data: Uint8Array | string): Promise<void> {
     if (data.length === 0) return;
-    this.#bottom?.hide();
+    for (const bottom of this.#bottoms.toReversed()) bottom.hide();
     const hasRoom = target.write(data);
     if (target.isTTY === true) this.#isMidLine = !endsLine(data);
-    if (this.#bottom !== undefined) {
-      this.freshLine();
-      this.#bottom.show();
+    if (this.#bottoms.length > 0) {
+      if (this.isTerminal && this.#isMidLine) this.#stderr.write("\n");
+      this.#isMidLine = false;
+      for (const bottom of this.#bottoms) bottom.show();
     }
     if (!hasRoom) await new Promise<void>((resolve) => target.once("drain", resolve));
   }

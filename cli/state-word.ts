@@ -1,4 +1,4 @@
-import { type RunState, RunStateSchema } from "../gen/antiphon/scheduler/v1/run_pb.ts";
+import { RunState, RunStateSchema } from "../gen/antiphon/scheduler/v1/run_pb.ts";
 import { type TaskState, TaskStateSchema } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 
 /** A task's state as people read it: `waiting_for_input`. */
@@ -10,3 +10,13 @@ export function stateWord(state: TaskState): string {
 export function runStateWord(state: RunState): string {
   return (RunStateSchema.value[state]?.name ?? "unknown").replace("RUN_STATE_", "").toLowerCase();
 }
+
+/** The states of runs by the words that people read them as. */
+export const runStates: Readonly<Record<string, RunState>> = {
+  pending: RunState.PENDING,
+  running: RunState.RUNNING,
+  paused: RunState.PAUSED,
+  completed: RunState.COMPLETED,
+  failed: RunState.FAILED,
+  cancelled: RunState.CANCELLED,
+};

@@ -10,23 +10,38 @@ const lookedThrough = 1_000;
 
 /**
  * The id that a user meant: a whole one, or the beginning of one, of at least
- * four characters, that fits one run of the newest 1,000; `.NODE` after it names
- * a node's task. Anything else is left for the server to refuse.
+ * four characters, that fits one run of the newest 1,000 found; `.NODE` after it
+ * names a node's task. Anything else is left for the server to refuse.
  */
 export async function completeId(antiphon: Antiphon, typed: string): Promise<string> {
-  const [, start, node = ""] = beginning.exec(typed) ?? [];
-  if (start === undefined || wholeId.test(typed)) return typed;
-  const { runs } = await antiphon.scheduler.listRuns({ pageSize: lookedThrough });
-  const fitting = runs.filter(({ runId }) => runId.startsWith(start.toLowerCase()));
+  const [, start = "", node = ""] = beginning.exec(typed) ?? [];
+  if (start === "" || wholeId.test(typed)) return typed;
+  const text = start.toLowerCase();
+  const { runs } = await antiphon.scheduler.listRuns({
+    pageSize: lookedThrough,
+    text,
+    includeChildren: true,
+  });
+  const fitting = runs.filter(({ runId }) => runId.startsWith(text));
   if (fitting.length > 1) {
-    throw new CommandFailure(`${typed} is the beginning of ${fitting.length} ids`, {
-      exitCode: exitCode.usage,
-      reason: "USAGE",
-      hint: fitting
-        .slice(0, 5)
-        .map(({ runId }) => runId)
-        .join(", "),
-    });
+    throw ambiguous(
+      typed,
+      fitting.map(({ runId }) => runId),
+    );
   }
   return fitting[0] === undefined ? typed : fitting[0].runId + node;
+}
+
+/** The refusal of a name, or the beginning of an id, that fits many. */
+export function ambiguous(typed: string, ids: readonly string[]): CommandFailure {
+  return new CommandFailure(`${typed} fits ${ids.length} ids`, {
+    exitCode: exitCode.usage,
+    reason: "USAGE",
+    hint: ids.slice(0, 5).join(", "),
+  });
+}
+
+/** Whether a text is a whole id of a run, workflow or schedule. */
+export function isWholeId(text: string): boolean {
+  return wholeId.test(text) && !text.includes(".");
 }

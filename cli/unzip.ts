@@ -23,20 +23,20 @@ const mostBytes = 4 * 1024 ** 3;
 const fileTypeMask = 0o170000;
 const plainTypes = new Set([0, 0o100000, 0o040000]);
 
-/** Takes an archive apart into a folder, made when missing, and answers the paths of its files below it. Throws CommandFailure when the folder has something in it, or the archive is not one that we trust. */
+/** Takes an archive apart into a folder, made when missing and there is something to put into it, and answers the paths of its files below it. Throws CommandFailure when the folder has something in it, or the archive is not one that we trust. */
 export async function unzip(archive: string, folder: string): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) {
+  if (!(await isFree(folder))) {
     throw new CommandFailure(`${folder} is not empty`, {
       exitCode: exitCode.usage,
       reason: "FOLDER_NOT_EMPTY",
-      hint: "name another with -o",
+      hint: "name another with --to",
     });
   }
   const zip = await openPromise(archive, { strictFileNames: true, autoClose: false }).catch(refuse);
   try {
     const entries = await checkedEntries(zip).catch(refuse);
     const budget = { bytes: mostBytes };
+    if (entries.length > 0) await mkdir(folder, { recursive: true });
     const paths: string[] = [];
     for (const entry of entries) {
       const path = join(folder, entry.fileName);
@@ -52,6 +52,15 @@ export async function unzip(archive: string, folder: string): Promise<string[]> 
     return paths;
   } finally {
     zip.close();
+  }
+}
+
+async function isFree(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+    throw error;
   }
 }
 

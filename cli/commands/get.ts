@@ -1,10 +1,14 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { type Command, createCommand } from "commander";
 import { type Run, RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import { type Task, TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Antiphon } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
 import { failureText } from "../outcome.ts";
-import { type FormatOption, show, withFormat } from "../output-format.ts";
+import { type FormatOption, show, showJson, withFormat } from "../output-format.ts";
+import { readableJson } from "../readable-json.ts";
+import { runResults } from "../run-results.ts";
+import type { Screen } from "../screen.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { runStateWord, stateWord } from "../state-word.ts";
 import { completeId } from "../task-id.ts";
@@ -15,52 +19,62 @@ export function getCommand(context: CommandContext): Command {
   const command = createCommand("get")
     .description("show a task or a run as it stands")
     .argument("<id>", "its id, or the beginning of it; RUN.NODE for one node's task")
-    .action(async (id: string, options: ServerOptions & FormatOption) => {
+    .action(async (typed: string, options: ServerOptions & FormatOption) => {
       using antiphon = await openServer(options);
-      const found = await find(antiphon, await completeId(antiphon, id));
-      const shown =
-        found.kind === "task"
-          ? {
-              schema: TaskSchema,
-              message: found.task,
-              headings: ["TASK", found.task.taskId],
-              rows: taskRows(found.task),
-            }
-          : {
-              schema: RunSchema,
-              message: found.run,
-              headings: ["RUN", found.run.runId],
-              rows: runRows(found.run),
-            };
-      await show(
-        context.screen(),
-        options,
-        shown as typeof shown & { schema: typeof TaskSchema; message: Task },
-      );
+      const id = await completeId(antiphon, typed);
+      const run = id.includes(".") ? undefined : (await antiphon.scheduler.getRun({ runId: id })).run;
+      const screen = context.screen();
+      // A stand-alone task is a run with its own id; it is shown as a task.
+      if (run === undefined || run.workflowId === "") {
+        const task = await antiphon.task(id).get();
+        const headings = ["TASK", task.taskId];
+        const rows = taskRows(task);
+        await show(screen, options, {
+          schema: TaskSchema,
+          message: task,
+          names: [task.taskId],
+          headings,
+          rows,
+        });
+      } else await showRun(antiphon, run, { screen, options });
     });
   return withFormat(withServer(command));
 }
 
-type Found = { readonly kind: "task"; readonly task: Task } | { readonly kind: "run"; readonly run: Run };
-
-/** A stand-alone task is a run with its own id; it is shown as a task. */
-async function find(antiphon: Antiphon, id: string): Promise<Found> {
-  if (!id.includes(".")) {
-    const { run } = await antiphon.scheduler.getRun({ runId: id });
-    if (run !== undefined && run.workflowId !== "") return { kind: "run", run };
+async function showRun(
+  antiphon: Antiphon,
+  run: Run,
+  { screen, options }: { readonly screen: Screen; readonly options: FormatOption },
+): Promise<void> {
+  if (options.output === "table" || options.output === "name") {
+    const shown = { schema: RunSchema, message: run, names: [run.runId], headings: ["RUN", run.runId] };
+    return show(screen, options, { ...shown, rows: runRows(run) });
   }
-  return { kind: "task", task: await antiphon.task(id).get() };
+  const json = readableJson(RunSchema, run) as JsonObject;
+  // A run's tasks come without what they gave. Where that is too large together, it is left out.
+  const results = await runResults(antiphon, run.runId).catch((): JsonObject => ({}));
+  const tasks = run.tasks.map((task) => {
+    const output = results[task.nodeId];
+    return { ...(readableJson(TaskSchema, task) as JsonObject), ...(output !== undefined && { output }) };
+  });
+  await showJson(screen, options, { ...json, tasks });
 }
 
 function taskRows(task: Task): string[][] {
-  const now = new Date();
+  const { startedAt, endedAt, failure, lastFailure, failedAttempts, wait, childRunId, items } = task;
   return [
     ["name", task.name],
     ["state", stateWord(task.state) + (task.cancelRequested ? " (asked to end)" : "")],
-    ["attempt", String(task.attempt)],
+    ...(wait === undefined ? [] : [["waits", wait.message]]),
+    ["attempt", failedAttempts === 0 ? String(task.attempt) : `${task.attempt} (${failedAttempts} failed)`],
     ["worker", task.workerId],
-    ["took", took(task.startedAt, task.endedAt, now)],
-    ...(task.failure === undefined ? [] : [["failure", failureText(task.failure)]]),
+    ["took", took(startedAt, endedAt, new Date())],
+    ...(failure === undefined ? [] : [["failure", failureText(failure)]]),
+    ...(failure !== undefined || lastFailure === undefined
+      ? []
+      : [["last failure", failureText(lastFailure)]]),
+    ...(items === undefined ? [] : [["items", `${items.ended} of ${items.total} ended`]]),
+    ...(childRunId === "" ? [] : [["run", childRunId]]),
     ...task.openPrompts.map(({ text, password }) => ["asks", password ? `${text} (secret)` : text]),
     ...task.artifacts.map(({ path, size }) => ["file", `${path} (${size} bytes)`]),
     ...(task.output.length === 0 ? [] : [["result", Buffer.from(task.output).toString()]]),
@@ -68,15 +82,24 @@ function taskRows(task: Task): string[][] {
 }
 
 function runRows(run: Run): string[][] {
-  const now = new Date();
+  const { createdAt, endedAt, failure, labels, priority, parentRunId, scheduleId, rerunOf, waits } = run;
   return [
     ["name", run.name],
     ["state", runStateWord(run.state) + (run.cancelRequested ? " (asked to end)" : "")],
-    ["took", took(run.createdAt, run.endedAt, now)],
-    ...(run.failure === undefined ? [] : [["failure", failureText(run.failure)]]),
-    ...run.tasks.map(({ nodeId, state, failure }) => [
+    ["took", took(createdAt, endedAt, new Date())],
+    ...(failure === undefined ? [] : [["failure", failureText(failure)]]),
+    ...Object.entries(labels).map(([key, value]) => ["label", `${key}=${value}`]),
+    ...(priority === 0 ? [] : [["priority", String(priority)]]),
+    ...(parentRunId === "" ? [] : [["parent", parentRunId]]),
+    ...(scheduleId === "" ? [] : [["schedule", scheduleId]]),
+    ...(rerunOf === "" ? [] : [["rerun of", rerunOf]]),
+    ...waits.map(({ taskId, message }) => {
+      const node = taskId.slice(run.runId.length + 1);
+      return ["waits", node === "" ? message : `${node}: ${message}`];
+    }),
+    ...run.tasks.map(({ nodeId, state, failure: why }) => [
       `node ${nodeId}`,
-      failure === undefined ? stateWord(state) : `${stateWord(state)}: ${failureText(failure)}`,
+      why === undefined ? stateWord(state) : `${stateWord(state)}: ${failureText(why)}`,
     ]),
   ];
 }

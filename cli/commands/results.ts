@@ -4,18 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type Command, createCommand } from "commander";
-import { GetRunResultsResponseSchema } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { type Command, createCommand, Option } from "commander";
 import type { Antiphon } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
+import { type FormatOption, showJson, withFormat } from "../output-format.ts";
 import { plainText } from "../plain-text.ts";
-import { readableJson } from "../readable-json.ts";
+import { runResults } from "../run-results.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { completeId } from "../task-id.ts";
 import { unzip } from "../unzip.ts";
 
-interface ResultsOptions extends ServerOptions {
-  readonly output?: string;
+interface ResultsOptions extends ServerOptions, FormatOption {
+  readonly to?: string;
   readonly zip?: string;
 }
 
@@ -26,31 +26,28 @@ export function resultsCommand(context: CommandContext): Command {
       "get the files that a task left behind; of a workflow's run: print what its nodes gave, as JSON",
     )
     .argument("<id>", "a task's or run's id, or the beginning of it; RUN.NODE for one node's files")
-    .option("-o, --output <folder>", "where to put the files; a new or empty folder (default: results-ID)")
-    .option("--zip <file>", "keep the archive as it is; - for standard output")
+    .option("--to <folder>", "where to put the files; a new or empty folder (default: results-ID)")
+    .addOption(new Option("--zip <file>", "keep the archive as it is; - for standard output").conflicts("to"))
     .action(async (id: string, options: ResultsOptions) => {
       using antiphon = await openServer(options);
       const taskId = await completeId(antiphon, id);
       const screen = context.screen();
+      const { zip, to = `results-${taskId}` } = options;
       if (await isWorkflowRun(antiphon, taskId)) {
-        const results = await antiphon.scheduler.getRunResults({ runId: taskId });
-        const json = readableJson(GetRunResultsResponseSchema, results) as { readonly results?: unknown };
-        await screen.line(JSON.stringify(json.results ?? {}, undefined, 2));
-        return;
-      }
-      if (options.zip === "-") {
+        await showJson(screen, options, await runResults(antiphon, taskId));
+      } else if (zip === "-") {
         for await (const chunk of archiveOf(antiphon, taskId)) await screen.out(chunk);
-      } else if (options.zip !== undefined) {
-        await pipeline(Readable.from(archiveOf(antiphon, taskId)), createWriteStream(options.zip));
-        await screen.line(options.zip);
+      } else if (zip !== undefined) {
+        await pipeline(Readable.from(archiveOf(antiphon, taskId)), createWriteStream(zip));
+        await screen.line(zip);
       } else {
-        const folder = options.output ?? `results-${taskId}`;
-        const paths = await unzipped(antiphon, taskId, folder);
-        for (const path of paths) await screen.line(plainText(join(folder, path)));
-        if (paths.length === 0) await screen.note("the task left no files behind");
+        const files = (await unzipped(antiphon, taskId, to)).map((path) => join(to, path));
+        if (options.output !== "table") await showJson(screen, options, { files }, "files");
+        else for (const file of files) await screen.line(plainText(file));
+        if (files.length === 0) await screen.note("the task left no files behind");
       }
     });
-  return withServer(command);
+  return withFormat(withServer(command), ["table", "json", "jsonl", "yaml"]);
 }
 
 async function isWorkflowRun(antiphon: Antiphon, id: string): Promise<boolean> {

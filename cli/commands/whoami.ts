@@ -17,6 +17,7 @@ export function whoamiCommand(context: CommandContext): Command {
       await show(context.screen(), options, {
         schema: WhoAmIResponseSchema,
         message: answer,
+        names: [clientId],
         headings: ["CLIENT", "NAME", "AUDIENCE"],
         rows: [[clientId, name, audienceName.replace("AUDIENCE_", "").replaceAll("_", "-").toLowerCase()]],
       });

@@ -16,6 +16,8 @@ export function workersCommand(context: CommandContext): Command {
       await show(context.screen(), options, {
         schema: ListWorkersResponseSchema,
         message: answer,
+        list: "workers",
+        names: answer.workers.map(({ workerId }) => workerId),
         headings: ["ID", "ALIVE", "HELD", "SLOTS", "SANDBOX", "SEEN", "HANDLERS"],
         rows: answer.workers.map(({ workerId, alive, held, slots, sandbox, lastSeenAt, handlers }) => [
           workerId,

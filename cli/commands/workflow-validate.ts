@@ -10,11 +10,12 @@ import { readWorkflowFile } from "../workflow-file.ts";
 export function workflowValidateCommand(context: CommandContext): Command {
   const command = createCommand("validate")
     .description("list everything that is wrong with a definition, and store nothing")
-    .argument("<file>", "a JSON or YAML file")
+    .argument("<file>", "a JSON or YAML file; - is standard input")
     .action(async (file: string, options: ServerOptions & FormatOption) => {
-      const definition = await readWorkflowFile(file);
+      const { definition, placed } = await readWorkflowFile(file);
+      const { name, dag, inputSchema } = definition;
       using antiphon = await openServer(options);
-      const answer = await antiphon.scheduler.validateWorkflow(definition);
+      const answer = await antiphon.scheduler.validateWorkflow({ name, inputSchema, ...(dag && { dag }) });
       const screen = context.screen();
       if (options.output === "table" && answer.faults.length === 0)
         await screen.note(`${file}: nothing is wrong with it`);
@@ -22,8 +23,10 @@ export function workflowValidateCommand(context: CommandContext): Command {
         await show(screen, options, {
           schema: ValidateWorkflowResponseSchema,
           message: answer,
+          list: "faults",
+          names: answer.faults.map(({ path }) => path),
           headings: ["PATH", "REASON", "FAULT"],
-          rows: answer.faults.map(({ path, reason, message }) => [path, reason, message]),
+          rows: answer.faults.map(placed).map(({ path, reason, message }) => [path, reason, message]),
         });
       }
       if (answer.faults.length > 0) context.endWith(exitCode.failed);

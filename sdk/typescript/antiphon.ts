@@ -8,14 +8,18 @@ import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import type { Credentials } from "./access-token.ts";
 import { connect } from "./connection.ts";
-import { type RunEvent, type WatchRunOptions, watchRun } from "./run-watch.ts";
+import { jsonBytes } from "./json-bytes.ts";
+import { Run } from "./run.ts";
+import { RunWatch, type WatchRunOptions } from "./run-watch.ts";
 import { Task } from "./task.ts";
+import { type WorkflowDefinition, workflowMessage } from "./workflow.ts";
 
 export type { Credentials } from "./access-token.ts";
 export { AnswerRefused } from "./answers-in-flight.ts";
 export type { Attachment } from "./attachment.ts";
 export { type Fault, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
-export { isFinalRun, type RunEvent } from "./run-watch.ts";
+export { Run, RunNotCompleted } from "./run.ts";
+export { isFinalRun, type RunEvent, RunWatch } from "./run-watch.ts";
 export { isFinalTask, Task, TaskNotCompleted } from "./task.ts";
 export {
   type OutputStream,
@@ -24,6 +28,7 @@ export {
   type TranscriptEvent,
   transcriptEvent,
 } from "./task-event.ts";
+export type { NodeDefinition, RetryDefinition, WorkflowDefinition } from "./workflow.ts";
 
 /** Where a server is and who calls it. */
 export interface AntiphonOptions {
@@ -45,6 +50,20 @@ export interface Submission {
   readonly requirements?: readonly string[];
   /** How long it may run, not counting time in which it waits for an answer; the server's default when unset. */
   readonly wallTimeMs?: number;
+}
+
+/** How a run is started. */
+export interface StartOptions {
+  /** What templates find as `input`: any JSON value. */
+  readonly input?: unknown;
+  /** Whether it waits until it is resumed. */
+  readonly hold?: boolean;
+  /** From -100 to 100: among the tasks of one client higher goes first. */
+  readonly priority?: number;
+  /** To find it by. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The caller's own id of this request: a repeat under it, also by another process, finds the same run. */
+  readonly requestId?: string;
 }
 
 /**
@@ -89,7 +108,7 @@ export class Antiphon implements Disposable {
         requirements: [...(requirements ?? [])],
         ...(wallTimeMs !== undefined && { wallTime: durationFromMs(wallTimeMs) }),
       },
-      ...(input !== undefined && { input: new TextEncoder().encode(JSON.stringify(input)) }),
+      ...(input !== undefined && { input: jsonBytes(input) }),
     });
     if (task === undefined) throw new TypeError("the server answered no task");
     return this.task(task.taskId);
@@ -100,14 +119,39 @@ export class Antiphon implements Disposable {
     return new Task(this, taskId);
   }
 
-  /** Follows a run to its end: how it stands, then every change once and in order. Survives broken connections. */
-  watchRun(runId: string, options?: WatchRunOptions): AsyncGenerator<RunEvent> {
-    return watchRun(this.scheduler, runId, options);
+  /** Starts a run of a workflow: the newest stored one of a name, the one with an id, or a definition that is sent along. Resolves when it is stored. */
+  async start(
+    workflow: string | { readonly id: string } | WorkflowDefinition,
+    { input, labels, ...options }: StartOptions = {},
+  ): Promise<Run> {
+    const { run } = await this.scheduler.startRun({
+      ...workflowNamed(workflow),
+      ...options,
+      labels: { ...labels },
+      ...(input !== undefined && { input: jsonBytes(input) }),
+    });
+    if (run === undefined) throw new TypeError("the server answered no run");
+    return this.run(run.runId);
+  }
+
+  /** A run by its id. Asks nothing. */
+  run(runId: string): Run {
+    return new Run(this.scheduler, runId);
+  }
+
+  /** Follows runs, 100 at most, until all have ended: how each stands, then every change once and in order. Survives broken connections. */
+  watchRuns(runIds: readonly string[], options?: WatchRunOptions): RunWatch {
+    return new RunWatch(this.scheduler, runIds, options);
   }
 
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
   }
+}
+
+function workflowNamed(workflow: string | { readonly id: string } | WorkflowDefinition) {
+  if (typeof workflow === "string") return { workflowName: workflow };
+  return "id" in workflow ? { workflowId: workflow.id } : { workflow: workflowMessage(workflow) };
 }
 
 function credentialsOf(env: NodeJS.ProcessEnv): Credentials {

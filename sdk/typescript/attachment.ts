@@ -16,7 +16,12 @@
 import { setTimeout } from "node:timers/promises";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { AttachResponse, TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
-import type { Snapshot, TaskNews } from "../../gen/antiphon/taskio/v1/transcript_pb.ts";
+import {
+  PromptClosed_How as How,
+  type PromptClosed,
+  type Snapshot,
+  type TaskNews,
+} from "../../gen/antiphon/taskio/v1/transcript_pb.ts";
 import { AnswerRefused, AnswersInFlight } from "./answers-in-flight.ts";
 import { EventQueue } from "./event-queue.ts";
 import { OpenQuestions, type QuestionNews } from "./open-questions.ts";
@@ -188,7 +193,7 @@ export class Attachment implements AsyncIterable<TaskEvent> {
         if (news.value.prompt !== undefined) yield* this.#asEvents(this.#questions.opened(news.value.prompt));
         return;
       case "promptClosed":
-        yield* this.#asEvents(this.#questions.closed(news.value.promptId), news.value.answeredBy);
+        yield* this.#asEvents(this.#questions.closed(news.value.promptId), news.value);
         return;
       case "end":
         this.#ended = true;
@@ -213,10 +218,14 @@ export class Attachment implements AsyncIterable<TaskEvent> {
     return confirmed;
   }
 
-  *#asEvents(news: readonly QuestionNews[], answeredBy = ""): Iterable<TaskEvent> {
+  *#asEvents(
+    news: readonly QuestionNews[],
+    { how, answeredBy }: Pick<PromptClosed, "how" | "answeredBy"> = { how: How.UNSPECIFIED, answeredBy: "" },
+  ): Iterable<TaskEvent> {
     for (const item of news) {
       if (item.kind === "closed") {
-        yield { kind: "prompt_closed", promptId: item.promptId, answeredBy };
+        const answered = how === How.ANSWERED;
+        yield { kind: "prompt_closed", promptId: item.promptId, answered, answeredBy };
         continue;
       }
       const { promptId, text, password } = item.prompt;

@@ -4,9 +4,9 @@ import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { FakeAntiphon } from "../../test/support/fake-antiphon.ts";
-import { watchRun } from "./run-watch.ts";
+import { RunWatch } from "./run-watch.ts";
 
-describe("watchRun", () => {
+describe("RunWatch", () => {
   test("takes a broken stream up after the last change, each change once", async () => {
     const changes = ["A", "B", "C", "D"].map((nodeId) => ({
       nodeId,
@@ -17,7 +17,7 @@ describe("watchRun", () => {
     server.breakWatchAfter = 2;
     const scheduler = createClient(SchedulerService, createRouterTransport(server.routes));
     const seen: string[] = [];
-    for await (const event of watchRun(scheduler, "r1")) {
+    for await (const event of new RunWatch(scheduler, ["r1"])) {
       seen.push(event.kind === "change" ? event.change.tasks.map(({ nodeId }) => nodeId).join() : event.kind);
     }
     expect(seen.filter((item) => /^[A-D]$/.test(item))).toEqual(["A", "B", "C", "D"]);
@@ -27,7 +27,7 @@ describe("watchRun", () => {
 
   test("fails at once for a run that there is none of", async () => {
     const scheduler = createClient(SchedulerService, createRouterTransport(new FakeAntiphon().routes));
-    await expect(watchRun(scheduler, "r1").next()).rejects.toMatchObject({
+    await expect(new RunWatch(scheduler, ["r1"])[Symbol.asyncIterator]().next()).rejects.toMatchObject({
       rawMessage: "there is no run r1",
     });
   });

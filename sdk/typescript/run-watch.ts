@@ -1,9 +1,21 @@
-import type { Client } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { Run } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
-import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
+/*
+ * Many runs, watched over one stream at a time, which is opened again where it
+ * broke.
+ *
+ *   W1. Of each run comes first how it stands, then every change once and in
+ *       order, however often the stream breaks: each is taken up after the last
+ *       `seq` seen of it.
+ *   W2. The iteration ends when every run has ended. Otherwise it throws: what
+ *       can not be resumed at once, an outage after `giveUpAfterMs` without any
+ *       news.
+ *   W3. A run that is added opens the stream anew with all that have not ended;
+ *       by W1 nothing of the others is lost or doubled.
+ */
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { type Run, RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type {
   SchedulerService,
+  WatchRunResponse,
   WatchRunResponse_RunChange,
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { Patience } from "./patience.ts";
@@ -11,15 +23,20 @@ import { mayResume } from "./refusal.ts";
 
 const defaultGiveUpAfterMs = 60_000;
 
-/** What happens to a run while it is watched. */
+/** So many runs that have not ended may be watched at once. */
+const mostRuns = 100;
+
+/** What happens to runs while they are watched. */
 export type RunEvent =
   | {
       readonly kind: "snapshot";
+      readonly runId: string;
       /** With its tasks; comes first. */
       readonly run: Run;
     }
   | {
       readonly kind: "change";
+      readonly runId: string;
       /** The tasks that changed, without outputs, and the run's state after it. */
       readonly change: WatchRunResponse_RunChange;
     }
@@ -41,38 +58,75 @@ export function isFinalRun(state: RunState): boolean {
   return state === RunState.COMPLETED || state === RunState.FAILED || state === RunState.CANCELLED;
 }
 
-/**
- * Follows a run to its end: how it stands, then every change once and in order,
- * however often the stream breaks. Throws what can not be resumed at once, and
- * an outage after `giveUpAfterMs` without any news.
- */
-export async function* watchRun(
-  scheduler: Pick<Client<typeof SchedulerService>, "watchRun">,
-  runId: string,
-  { signal = new AbortController().signal, giveUpAfterMs = defaultGiveUpAfterMs }: WatchRunOptions = {},
-): AsyncGenerator<RunEvent> {
-  const patience = new Patience(giveUpAfterMs);
-  let afterSeq = 0;
-  let ended = false;
-  let broken = false;
-  while (!ended) {
-    try {
-      for await (const { seq, news } of scheduler.watchRun({ runs: [{ runId, afterSeq }] }, { signal })) {
-        patience.reset();
-        if (broken) yield { kind: "reconnected" };
-        broken = false;
-        if (news.case === "heartbeat" || news.case === undefined) continue;
-        afterSeq = seq;
-        ended = isFinalRun(news.value.state);
-        if (news.case === "snapshot") yield { kind: "snapshot", run: news.value };
-        else yield { kind: "change", change: news.value };
+/** A watch of runs, to be iterated once. */
+export class RunWatch implements AsyncIterable<RunEvent> {
+  readonly #scheduler: Pick<Client<typeof SchedulerService>, "watchRun">;
+  readonly #signal: AbortSignal;
+  readonly #patience: Patience;
+  /** The last `seq` seen of each run that has not ended. */
+  readonly #afterSeq = new Map<string, number>();
+  readonly #known = new Set<string>();
+  #stream = new AbortController();
+  #broken = false;
+
+  /** Throws a RangeError for more than 100 runs. */
+  constructor(
+    scheduler: Pick<Client<typeof SchedulerService>, "watchRun">,
+    runIds: readonly string[],
+    { signal = new AbortController().signal, giveUpAfterMs = defaultGiveUpAfterMs }: WatchRunOptions = {},
+  ) {
+    this.#scheduler = scheduler;
+    this.#signal = signal;
+    this.#patience = new Patience(giveUpAfterMs);
+    for (const runId of runIds) if (!this.add(runId)) throw new RangeError(`more than ${mostRuns} runs`);
+  }
+
+  /** Watches another run from how it stands; no news when it is watched already. False when 100 runs that have not ended are watched. */
+  add(runId: string): boolean {
+    if (this.#known.has(runId)) return true;
+    if (this.#afterSeq.size >= mostRuns) return false;
+    this.#known.add(runId);
+    this.#afterSeq.set(runId, 0);
+    this.#stream.abort();
+    return true;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent> {
+    while (this.#afterSeq.size > 0) {
+      this.#stream = new AbortController();
+      const isRenewed = this.#stream.signal;
+      try {
+        yield* this.#events(AbortSignal.any([this.#signal, isRenewed]));
+        if (this.#afterSeq.size > 0 && !isRenewed.aborted)
+          throw new ConnectError("the stream ended early", Code.Unavailable);
+      } catch (thrown) {
+        if (this.#signal.aborted) throw thrown;
+        if (isRenewed.aborted) continue;
+        if (!mayResume(thrown)) throw thrown;
+        if (!this.#broken) yield { kind: "reconnecting", error: thrown };
+        this.#broken = true;
+        if (!(await this.#patience.pause(this.#signal))) throw thrown;
       }
-      if (!ended) throw new ConnectError("the stream ended early", Code.Unavailable);
-    } catch (thrown) {
-      if (signal.aborted || !mayResume(thrown)) throw thrown;
-      if (!broken) yield { kind: "reconnecting", error: thrown };
-      broken = true;
-      if (!(await patience.pause(signal))) throw thrown;
     }
+  }
+
+  /** What one stream brings. */
+  async *#events(signal: AbortSignal): AsyncGenerator<RunEvent> {
+    const runs = [...this.#afterSeq].map(([runId, afterSeq]) => ({ runId, afterSeq }));
+    for await (const response of this.#scheduler.watchRun({ runs }, { signal })) {
+      this.#patience.reset();
+      if (this.#broken) yield { kind: "reconnected" };
+      this.#broken = false;
+      const event = this.#taken(response);
+      if (event !== undefined) yield event;
+    }
+  }
+
+  #taken({ runId, seq, news }: WatchRunResponse): RunEvent | undefined {
+    if (news.case !== "snapshot" && news.case !== "change") return undefined;
+    if (isFinalRun(news.value.state)) this.#afterSeq.delete(runId);
+    else this.#afterSeq.set(runId, seq);
+    if (news.case === "snapshot") return { kind: "snapshot", runId, run: news.value };
+    return { kind: "change", runId, change: news.value };
   }
 }

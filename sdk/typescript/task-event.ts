@@ -71,6 +71,8 @@ export type TaskEvent =
   | {
       readonly kind: "prompt_closed";
       readonly promptId: string;
+      /** Whether somebody answered; else the attempt that asked has ended, or it is not known. */
+      readonly answered: boolean;
       /** The client that answered; empty when none did, or when it is not known. */
       readonly answeredBy: string;
     }

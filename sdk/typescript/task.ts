@@ -3,7 +3,8 @@ import type { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler
 import { type Task as TaskRecord, TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { Attachment, type AttachmentOptions } from "./attachment.ts";
-import { watchRun } from "./run-watch.ts";
+import { jsonOf } from "./json-bytes.ts";
+import { RunWatch } from "./run-watch.ts";
 
 /** A task did not complete. */
 export class TaskNotCompleted extends Error {
@@ -49,11 +50,8 @@ export class Task {
   async wait(signal?: AbortSignal): Promise<unknown> {
     let task = await this.get();
     if (!isFinalTask(task.state)) {
-      for await (const event of watchRun(
-        this.#clients.scheduler,
-        task.runId,
-        signal === undefined ? {} : { signal },
-      )) {
+      const options = signal === undefined ? {} : { signal };
+      for await (const event of new RunWatch(this.#clients.scheduler, [task.runId], options)) {
         if (event.kind !== "change" && event.kind !== "snapshot") continue;
         const { tasks } = event.kind === "change" ? event.change : event.run;
         if (tasks.some(({ taskId, state }) => taskId === this.id && isFinalTask(state))) break;
@@ -61,7 +59,7 @@ export class Task {
       task = await this.get();
     }
     if (task.state !== TaskState.COMPLETED) throw new TaskNotCompleted(task);
-    return task.output.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(task.output));
+    return jsonOf(task.output);
   }
 
   /** Asks for its end, in whatever state it is. It has ended when a watch says so. */

@@ -1,12 +1,19 @@
-import { randomUUID } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { createHash, randomUUID } from "node:crypto";
+import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { Audience } from "../../gen/antiphon/auth/v1/client_pb.ts";
 import { type RunSchema, RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
+import type { ScheduleSchema } from "../../gen/antiphon/scheduler/v1/schedule_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
-import { type FailureSchema, type TaskSchema, TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import {
+  type FailureSchema,
+  type TaskSchema,
+  TaskState,
+  type WaitSchema,
+} from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { type Dag, DagSchema, type WorkflowSchema } from "../../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import {
   type AttachRequest,
   type AttachResponseSchema,
@@ -214,10 +221,21 @@ export class FakeTask {
 
 /** A run of the fake server: what WatchRun answers for it, message by message. */
 export interface FakeRun {
-  readonly run: MessageInitShape<typeof RunSchema>;
-  readonly changes: readonly { readonly nodeId: string; readonly state: TaskState; readonly run: RunState }[];
+  readonly run: Extract<MessageInitShape<typeof RunSchema>, { readonly $typeName?: never }>;
+  readonly changes: readonly {
+    readonly nodeId: string;
+    readonly state: TaskState;
+    readonly run: RunState;
+    /** What else the task says. */
+    readonly task?: Extract<MessageInitShape<typeof TaskSchema>, { readonly $typeName?: never }>;
+    /** The change comes when this resolves. */
+    readonly after?: Promise<unknown>;
+  }[];
   readonly results?: Readonly<Record<string, unknown>>;
 }
+
+type StoredWorkflow = Extract<MessageInitShape<typeof WorkflowSchema>, { readonly $typeName?: never }>;
+type StoredSchedule = Extract<MessageInitShape<typeof ScheduleSchema>, { readonly $typeName?: never }>;
 
 /** A server that speaks the contract and runs fake programs: what clients are tested against. */
 export class FakeAntiphon implements RunningService {
@@ -231,6 +249,13 @@ export class FakeAntiphon implements RunningService {
   readonly watchedAfter: number[] = [];
   /** WatchRun breaks after so many messages of a call. */
   breakWatchAfter = Number.POSITIVE_INFINITY;
+  /** Stored workflows, newest last. */
+  readonly workflows: StoredWorkflow[] = [];
+  readonly schedules: StoredSchedule[] = [];
+  /** What was asked for, besides reading and watching: the method and its request. */
+  readonly asked: { readonly method: string; readonly request: object }[] = [];
+  /** What is said to wait when a run is asked for. */
+  waits: readonly MessageInitShape<typeof WaitSchema>[] = [];
 
   /** `programs`: by the name of the submitted file. */
   constructor(programs: Readonly<Record<string, FakeProgram>> = {}, runs: readonly FakeRun[] = []) {
@@ -278,6 +303,10 @@ export class FakeAntiphon implements RunningService {
       attach: async function* (this: void, requests, { signal }) {
         yield* attachToFirst(requests, signal);
       },
+      sendInput: (request) => {
+        this.asked.push({ method: "sendInput", request });
+        return {};
+      },
     });
     const attachToFirst = (requests: AsyncIterable<AttachRequest>, signal: AbortSignal) =>
       this.#attach(requests, signal);
@@ -301,16 +330,67 @@ export class FakeAntiphon implements RunningService {
       getTask: ({ taskId }) => ({ task: this.#task(taskId).toMessage() }),
       getRun: ({ runId }) => {
         const run = this.runs.find((candidate) => candidate.run.runId === runId);
-        if (run !== undefined) return { run: run.run };
+        if (run !== undefined) return { run: { ...run.run, waits: [...this.waits] } };
         const task = this.#task(runId);
         return { run: { runId, name: task.name, state: RunState.RUNNING, tasks: [task.toMessage()] } };
       },
-      listRuns: () => ({
-        runs: this.tasks.map(({ taskId, name }) => ({ runId: taskId, name, state: RunState.RUNNING })),
-      }),
+      listRuns: (request) => {
+        this.asked.push({ method: "listRuns", request });
+        return {
+          runs: this.tasks.map(({ taskId, name }) => ({ runId: taskId, name, state: RunState.RUNNING })),
+        };
+      },
       cancelRun: ({ runId }) => {
-        this.#task(runId).cancel();
+        if (!this.runs.some(({ run }) => run.runId === runId)) this.#task(runId).cancel();
+        this.asked.push({ method: "cancelRun", request: { runId } });
         return { run: { runId, cancelRequested: true } };
+      },
+      pauseRun: (request) => this.#steered("pauseRun", request, RunState.PAUSED),
+      resumeRun: (request) => this.#steered("resumeRun", request, RunState.RUNNING),
+      signalRun: (request) => this.#steered("signalRun", request, RunState.RUNNING),
+      rerunRun: (request) => this.#steered("rerunRun", request, RunState.RUNNING),
+      deleteRun: (request) => {
+        this.#steered("deleteRun", request, RunState.COMPLETED);
+        return {};
+      },
+      listRunEvents: ({ runId, pageToken, withChanges }) => {
+        const all = [1, 2, 3].map((seq) => ({
+          seq,
+          type: seq === 1 ? "run_started" : "task_ended",
+          nodeId: seq === 1 ? "" : "A",
+          attempt: seq === 1 ? 0 : 1,
+          details: Buffer.from("{}"),
+          changes: withChanges ? [{ taskId: `${runId}.A`, taskState: TaskState.COMPLETED, attempt: 1 }] : [],
+        }));
+        return pageToken === "" ? { events: all.slice(0, 2), nextPageToken: "2" } : { events: all.slice(2) };
+      },
+      getWorkflow: ({ workflowId }) => ({ workflow: this.#workflow(workflowId) }),
+      listWorkflows: ({ name }) => ({
+        workflows: this.workflows.filter((workflow) => name === "" || workflow.name === name).toReversed(),
+      }),
+      deleteWorkflow: ({ workflowId }) => {
+        this.workflows.splice(this.workflows.indexOf(this.#workflow(workflowId)), 1);
+        return {};
+      },
+      createSchedule: ({ schedule }) => {
+        const stored = { ...schedule, scheduleId: randomUUID() } as StoredSchedule;
+        this.schedules.push(stored);
+        return { schedule: stored };
+      },
+      getSchedule: ({ scheduleId }) => ({ schedule: this.#schedule(scheduleId) }),
+      listSchedules: () => ({ schedules: this.schedules.toReversed() }),
+      updateSchedule: ({ schedule, updateMask }) => {
+        const stored = this.#schedule(schedule?.scheduleId ?? "");
+        this.asked.push({ method: "updateSchedule", request: { schedule, paths: updateMask?.paths } });
+        if (updateMask?.paths.includes("paused")) stored.paused = schedule?.paused === true;
+        return { schedule: stored };
+      },
+      triggerSchedule: ({ scheduleId }) => ({
+        run: { runId: randomUUID(), scheduleId: this.#schedule(scheduleId).scheduleId ?? "" },
+      }),
+      deleteSchedule: ({ scheduleId }) => {
+        this.schedules.splice(this.schedules.indexOf(this.#schedule(scheduleId)), 1);
+        return {};
       },
       cancelTask: ({ taskId }) => {
         this.#task(taskId).cancel();
@@ -332,8 +412,14 @@ export class FakeAntiphon implements RunningService {
             : [],
         ),
       }),
-      createWorkflow: ({ name, dag }) => ({ workflow: { workflowId: "wf1", name, ...(dag && { dag }) } }),
-      startRun: () => ({ run: this.runs[0]?.run ?? {} }),
+      createWorkflow: ({ name, dag }) => ({ workflow: this.#stored(name, dag) }),
+      startRun: (request) => {
+        this.asked.push({ method: "startRun", request });
+        const { workflow } = request;
+        const { workflowId = "" } = workflow === undefined ? {} : this.#stored(workflow.name, workflow.dag);
+        if (request.workflowName === "" && workflow === undefined) this.#workflow(request.workflowId);
+        return { run: { ...this.runs[0]?.run, ...(workflowId !== "" && { workflowId }) } };
+      },
       getRunResults: ({ runId }) => {
         const { results = {} } = this.runs.find((candidate) => candidate.run.runId === runId) ?? {};
         const bytes = Object.entries(results).map(
@@ -341,8 +427,8 @@ export class FakeAntiphon implements RunningService {
         );
         return { results: Object.fromEntries(bytes) };
       },
-      watchRun: async function* (this: void, { runs: [watched] }) {
-        yield* watchFirst(watched?.runId ?? "", watched?.afterSeq ?? 0);
+      watchRun: async function* (this: void, { runs }) {
+        for (const { runId, afterSeq } of runs) yield* watchFirst(runId, afterSeq);
       },
     });
     const archived = () => [{ chunk: this.archive.subarray(0, 10) }, { chunk: this.archive.subarray(10) }];
@@ -361,14 +447,16 @@ export class FakeAntiphon implements RunningService {
     yield* this.#task(taskId).attach(all(), signal);
   }
 
-  *#watchRun(runId: string, afterSeq: number) {
+  async *#watchRun(runId: string, afterSeq: number) {
     this.watchedAfter.push(afterSeq);
     const found = this.runs.find(({ run }) => run.runId === runId);
     if (found === undefined)
       throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`));
     let sent = 0;
     if (afterSeq === 0) {
-      yield { runId, seq: 1, news: { case: "snapshot" as const, value: found.run } };
+      const workflowId = this.workflows.at(-1)?.workflowId ?? found.run.workflowId ?? "";
+      const value = { ...found.run, workflowId };
+      yield { runId, seq: 1, news: { case: "snapshot" as const, value } };
       sent += 1;
     }
     for (const [index, change] of found.changes.entries()) {
@@ -383,7 +471,9 @@ export class FakeAntiphon implements RunningService {
         nodeId: change.nodeId,
         state: change.state,
         attempt: 1,
+        ...change.task,
       };
+      await change.after;
       yield { runId, seq, news: { case: "change" as const, value: { tasks: [task], state: change.run } } };
       sent += 1;
     }
@@ -413,6 +503,48 @@ export class FakeAntiphon implements RunningService {
     throw toConnectError(
       new DomainError("TASK_NOT_FOUND", `there is no task ${taskId}`, { task_id: taskId }),
     );
+  }
+
+  #steered(method: string, request: { readonly runId: string }, state: RunState) {
+    const found = this.runs.find(({ run }) => run.runId === request.runId);
+    if (found === undefined) {
+      const { runId } = request;
+      throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`, { run_id: runId }));
+    }
+    this.asked.push({ method, request });
+    return { run: { ...found.run, state } };
+  }
+
+  /** The same definition is stored once. */
+  #stored(name: string, dag: Dag | undefined): StoredWorkflow {
+    const version = createHash("sha256")
+      .update(JSON.stringify([name, dag && toJson(DagSchema, dag)]))
+      .digest("hex");
+    const known = this.workflows.find((workflow) => workflow.version === version);
+    if (known !== undefined) return known;
+    const workflow = {
+      workflowId: randomUUID(),
+      version,
+      name,
+      createdAt: timestampNow(),
+      ...(dag && { dag }),
+    };
+    this.workflows.push(workflow);
+    return workflow;
+  }
+
+  #workflow(workflowId: string): StoredWorkflow {
+    const workflow = this.workflows.find((candidate) => candidate.workflowId === workflowId);
+    if (workflow !== undefined) return workflow;
+    const metadata = { workflow_id: workflowId };
+    throw toConnectError(new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata));
+  }
+
+  #schedule(scheduleId: string): StoredSchedule {
+    const schedule = this.schedules.find((candidate) => candidate.scheduleId === scheduleId);
+    if (schedule !== undefined) return schedule;
+    const metadata = { schedule_id: scheduleId };
+    throw toConnectError(new DomainError("SCHEDULE_NOT_FOUND", "there is no such schedule", metadata));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -147,9 +147,9 @@ describe("antiphon", () => {
     await antiphon(["run", "-d", join(folder.path, "a.py")]);
     const id = server.tasks[0]?.taskId ?? "";
     const target = join(folder.path, "results");
-    expect((await antiphon(["results", id, "-o", target])).stdout).toBe(`${join(target, "out/a.txt")}\n`);
+    expect((await antiphon(["results", id, "--to", target])).stdout).toBe(`${join(target, "out/a.txt")}\n`);
     expect(await readFile(join(target, "out/a.txt"), "utf8")).toBe("hello");
-    expect((await antiphon(["results", id, "-o", target])).code).toBe(2);
+    expect((await antiphon(["results", id, "--to", target])).code).toBe(2);
     const kept = join(folder.path, "kept.zip");
     await antiphon(["results", id, "--zip", kept]);
     expect(await readFile(kept)).toEqual(server.archive);

@@ -1,0 +1,111 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Task, TaskState, type Wait } from "../gen/antiphon/scheduler/v1/task_pb.ts";
+import type { Node } from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
+import { isFinalTask } from "../sdk/typescript/antiphon.ts";
+import { failureText } from "./outcome.ts";
+import type { BookedRun, RunBook } from "./run-book.ts";
+import type { DrawnNode, DrawnRun } from "./run-tree.ts";
+import { clock } from "./times.ts";
+
+/** How many attempts a policy allows that does not say. */
+const defaultAttempts = 3;
+
+/** So many items that went wrong are told of one by one. */
+const mostItemsTold = 3;
+
+/** Runs in runs are drawn so deep. */
+const mostLevels = 5;
+
+/** The runs of a book that no other of it started, as they are drawn. */
+export function drawnRuns(book: RunBook, now: Date): DrawnRun[] {
+  const children = new Set(
+    book.runs.flatMap(({ tasks, items }) =>
+      [...tasks.values(), ...[...items.values()].flatMap((ofNode) => [...ofNode.values()])].map(
+        ({ childRunId }) => childRunId,
+      ),
+    ),
+  );
+  return book.runs
+    .filter(({ run }) => !children.has(run.runId))
+    .map((booked) => drawnRun(booked, { book, now, levels: mostLevels }));
+}
+
+interface In {
+  readonly book: RunBook;
+  readonly now: Date;
+  readonly levels: number;
+}
+
+function drawnRun(booked: BookedRun, within: In): DrawnRun {
+  const { run, dag, tasks, waits } = booked;
+  const nodes = dag.nodes.flatMap((node) => {
+    const task = tasks.get(node.id);
+    return task === undefined ? [] : [drawnNode(booked, { node, task }, within)];
+  });
+  return {
+    name: run.name,
+    runId: run.runId,
+    state: run.state,
+    startedAt: run.createdAt === undefined ? within.now : timestampDate(run.createdAt),
+    endedAt: run.endedAt === undefined ? undefined : timestampDate(run.endedAt),
+    wait: waits.get("")?.message ?? "",
+    nodes,
+  };
+}
+
+function drawnNode(
+  booked: BookedRun,
+  { node, task }: { readonly node: Node; readonly task: Task },
+  within: In,
+): DrawnNode {
+  const wait = isFinalTask(task.state) ? undefined : (task.wait ?? booked.waits.get(task.taskId));
+  const items = [...(booked.items.get(node.id)?.entries() ?? [])];
+  const child = task.childRunId === "" ? undefined : within.book.of(task.childRunId);
+  return {
+    id: node.id,
+    dependencies: node.dependencies,
+    task,
+    said: [retryText(node, task, wait, within.now), itemsText(task)].filter((part) => part !== "").join("  "),
+    details: [...detailsOf(task, wait), ...itemDetails(items)],
+    child:
+      child === undefined || within.levels === 0
+        ? undefined
+        : drawnRun(child, { ...within, levels: within.levels - 1 }),
+  };
+}
+
+/** `retry 2/5 at 12:04:10`, while the next attempt has not begun. */
+function retryText({ retry }: Node, task: Task, wait: Wait | undefined, now: Date): string {
+  if (task.state !== TaskState.PENDING || task.failedAttempts === 0) return "";
+  const most = retry?.maxAttempts || defaultAttempts;
+  const when = wait?.until === undefined ? "" : ` at ${clock(wait.until, now)}`;
+  return `retry ${task.failedAttempts + 1}/${most}${when}`;
+}
+
+function itemsText({ items }: Task): string {
+  return items === undefined ? "" : `${items.ended} of ${items.total} items`;
+}
+
+function detailsOf({ state, failure, lastFailure, openPrompts }: Task, wait: Wait | undefined): string[] {
+  if (state === TaskState.FAILED) return failure === undefined ? [] : [failureText(failure)];
+  if (isFinalTask(state)) return [];
+  return [
+    ...(wait === undefined || toldOtherwise.has(wait.reason) ? [] : [wait.message]),
+    ...(state === TaskState.PENDING && lastFailure !== undefined ? [failureText(lastFailure)] : []),
+    ...openPrompts.map(({ text }) => `asks ${JSON.stringify(text.trim())}`),
+  ];
+}
+
+/** Waits that the node's own line says. */
+const toldOtherwise = new Set(["RETRY", "PROMPT", "CHILD_RUN", "WORKER_BUSY"]);
+
+function itemDetails(items: readonly (readonly [number, Task])[]): string[] {
+  const failed = items.filter(
+    ([, { state, failure }]) => state === TaskState.FAILED && failure !== undefined,
+  );
+  const told = failed.slice(0, mostItemsTold).map(([index, { failure }]) => {
+    return `item ${index}: ${failure === undefined ? "failed" : failureText(failure)}`;
+  });
+  const more = failed.length - told.length;
+  return more > 0 ? [...told, `and ${more} more items failed`] : told;
+}
