@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Schedule as ScheduleMessage } from "../../../gen/antiphon/scheduler/v1/schedule_pb.ts";
+import {
+  CreateScheduleRequestSchema,
+  DeleteScheduleRequestSchema,
+  type SchedulerService,
+  TriggerScheduleRequestSchema,
+  UpdateScheduleRequestSchema,
+} from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { derivedUuid } from "../../../lib/ids/derived-uuid.ts";
+import { partitionOf } from "../../../lib/ids/partition.ts";
+import { isRunId } from "../../../lib/ids/task-id.ts";
+import type { CommandRouter } from "../command-router.ts";
+import { sha256 } from "../content-digest.ts";
+import { runMessage } from "../run-message.ts";
+import type { Schedule } from "../schedule.ts";
+import { changedContent, newContent } from "../schedule-content.ts";
+import { scheduleMessage, wholeScheduleMessage } from "../schedule-message.ts";
+import { runOfTrigger, type ScheduleStarts, startCommand } from "../schedule-start.ts";
+import type { Refused, ScheduleRequest, ScheduleStore } from "../schedule-store.ts";
+import { type LoadRun, type Owning, owningOf, runFor } from "./access.ts";
+import { pageSizeOf, pageToken, runPlace } from "./page-token.ts";
+import { givenFaults, type SchedulePart, scheduleFaults, scheduleParts } from "./schedules-validate.ts";
+import type { StartSource } from "./start-source.ts";
+import { refuse, requestIdFaults } from "./validate.ts";
+
+export interface SchedulesDeps {
+  readonly store: ScheduleStore;
+  readonly starts: { readonly find: StartSource["find"] } & Pick<ScheduleStarts, "programOf">;
+  readonly router: Pick<CommandRouter, "execute">;
+  readonly load: LoadRun;
+}
+
+type Schedules = Pick<
+  ServiceImpl<typeof SchedulerService>,
+  "createSchedule" | "getSchedule" | "listSchedules" | "updateSchedule" | "triggerSchedule" | "deleteSchedule"
+>;
+
+/** The RPCs about schedules. */
+export function schedules({ store, starts, router, load }: SchedulesDeps): Schedules {
+  const whole = async (schedule: Schedule): Promise<ScheduleMessage> => {
+    const isTask = schedule.content.target?.kind.case === "task";
+    return wholeScheduleMessage(schedule, isTask ? await starts.programOf(schedule.scheduleId) : undefined);
+  };
+
+  /** Finds the workflow that a schedule of a client is to start, and stores one that is sent along; answers its id when it is started by that. */
+  const targetOf = async (
+    owner: Owning,
+    schedule: ScheduleMessage,
+  ): Promise<{ readonly workflowId: string | undefined }> => {
+    const target = schedule.target?.kind;
+    if (target?.case !== "workflow") return { workflowId: undefined };
+    const { workflowId, workflowName } = target.value;
+    const found = await starts.find(owner, target.value, "schedule.target.workflow.");
+    if (found === undefined) {
+      const metadata = { workflow_id: (workflowId || workflowName).slice(0, 200) };
+      throw new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
+    }
+    return { workflowId: workflowName === "" ? found.workflowId : undefined };
+  };
+
+  const scheduleFor = async (caller: Owning, scheduleId: string): Promise<Schedule> => {
+    const schedule = isRunId(scheduleId) ? await store.read(scheduleId) : undefined;
+    if (schedule === undefined || !mayUse(caller, schedule)) throw scheduleNotFound(scheduleId);
+    return schedule;
+  };
+
+  return {
+    async createSchedule(request, context) {
+      const { schedule } = request;
+      if (schedule === undefined) throw missing("schedule");
+      const faults = [...givenFaults(schedule), ...scheduleFaults(schedule, scheduleParts)];
+      refuse([...requestIdFaults(request.requestId), ...faults]);
+      const caller = owningOf(context);
+      const noted = requestOf(caller, CreateScheduleRequestSchema, request);
+      // A repeat is answered as it was, whatever has become of the workflow.
+      const target = (await store.isNoted(noted)) ? undefined : await targetOf(caller, schedule);
+      const scheduleId = derivedUuid("schedule", caller.clientId, noted.requestId);
+      const place = { scheduleId, partition: partitionOf(scheduleId) };
+      const stored = await store.create(noted, place, (now) => {
+        return newContent(schedule, { ...resolved(target), now });
+      });
+      return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
+    },
+
+    async getSchedule({ scheduleId }, context) {
+      return { schedule: await whole(await scheduleFor(owningOf(context), scheduleId)) };
+    },
+
+    async listSchedules({ pageSize, pageToken: token }, context) {
+      const caller = owningOf(context);
+      const limit = pageSizeOf(pageSize);
+      const place = runPlace(token, "schedules");
+      const after = place && { createdAt: place.createdAt, scheduleId: place.runId };
+      const clientId = caller.admin ? undefined : caller.clientId;
+      const { schedules, hasMore } = await store.page({ clientId, after, limit });
+      const last = hasMore ? schedules.at(-1) : undefined;
+      return {
+        schedules: schedules.map(scheduleMessage),
+        nextPageToken: last ? pageToken("schedules", [last.createdAt.getTime(), last.scheduleId]) : "",
+      };
+    },
+
+    async updateSchedule(request, context) {
+      const { schedule } = request;
+      if (schedule === undefined) throw missing("schedule");
+      const parts = partsOf(request.updateMask?.paths ?? []);
+      refuse([...requestIdFaults(request.requestId), ...scheduleFaults(schedule, parts)]);
+      const caller = owningOf(context);
+      const { scheduleId, clientId } = await scheduleFor(caller, schedule.scheduleId);
+      const noted = requestOf(caller, UpdateScheduleRequestSchema, request);
+      const isResolved = !parts.has("target") || (await store.isNoted(noted));
+      const target = isResolved ? undefined : await targetOf({ ...caller, clientId }, schedule);
+      const stored = await store.change(noted, scheduleId, (current, now) => {
+        const { workflowId } = parts.has("target") ? resolved(target) : current;
+        return changedContent(current, { given: schedule, parts, workflowId, now });
+      });
+      return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
+    },
+
+    async triggerSchedule(request, context) {
+      refuse(requestIdFaults(request.requestId));
+      const caller = owningOf(context);
+      const schedule = await scheduleFor(caller, request.scheduleId);
+      const { clientId, ...noted } = requestOf(caller, TriggerScheduleRequestSchema, request);
+      const time = await store.note({ clientId, ...noted });
+      if (time === "reused") throw requestIdReused(noted.requestId);
+      const run = runOfTrigger(schedule, { clientId, requestId: noted.requestId, at: time.now });
+      // A repeat finds the run, whatever the schedule starts by now.
+      if ((await load(run.runId)) === undefined) {
+        const command = await startCommand(starts, schedule, run);
+        await router.execute(command, context.signal);
+      }
+      return { run: runMessage(await runFor(caller, run.runId, load)) };
+    },
+
+    async deleteSchedule(request, context) {
+      const { scheduleId } = request;
+      refuse(requestIdFaults(request.requestId));
+      const caller = owningOf(context);
+      const schedule = isRunId(scheduleId) ? await store.read(scheduleId) : undefined;
+      const isForeign = schedule !== undefined && !mayUse(caller, schedule);
+      if (!isRunId(scheduleId) || isForeign) throw scheduleNotFound(scheduleId);
+      const noted = requestOf(caller, DeleteScheduleRequestSchema, request);
+      const removed = await store.remove(noted, scheduleId);
+      if (removed !== "removed") orRefuse(removed, scheduleId, noted);
+      return {};
+    },
+  };
+}
+
+/** Whether a caller sees a schedule: it is its own, or the caller is an admin. */
+function mayUse(caller: Owning, schedule: Schedule): boolean {
+  return caller.admin || schedule.clientId === caller.clientId;
+}
+
+/** What was looked up before a request that was not noted by then. */
+function resolved<Target>(target: Target | undefined): Target {
+  if (target === undefined) throw new Error("a request was forgotten while it was repeated");
+  return target;
+}
+
+/** What a mask names. Throws `FIELD_INVALID` when it names nothing, or what can not be changed. */
+function partsOf(paths: readonly string[]): ReadonlySet<SchedulePart> {
+  const known: ReadonlySet<string> = new Set(scheduleParts);
+  if (paths.length === 0) throw missing("update_mask");
+  refuse(
+    paths.flatMap((path, index) => {
+      const message = `is none of ${scheduleParts.join(", ")}`;
+      const at = `update_mask.paths[${index}]`;
+      return known.has(path) ? [] : [{ path: at, reason: "FIELD_INVALID" as const, message }];
+    }),
+  );
+  return new Set(paths as SchedulePart[]);
+}
+
+/** A mutation as it is noted: without a request id one is drawn. */
+function requestOf<Desc extends DescMessage>(
+  { clientId }: Owning,
+  schema: Desc,
+  request: MessageShape<Desc> & { readonly requestId: string },
+): ScheduleRequest {
+  const body = toBinary(schema, { ...request, requestId: "" });
+  const digest = sha256(Buffer.concat([Buffer.from(`${schema.typeName} `), body]));
+  return { clientId, requestId: request.requestId || randomUUID(), digest };
+}
+
+function orRefuse(stored: Schedule | Refused, scheduleId: string, { requestId }: ScheduleRequest): Schedule {
+  if (stored === "missing") throw scheduleNotFound(scheduleId);
+  if (stored === "reused") throw requestIdReused(requestId);
+  return stored;
+}
+
+function scheduleNotFound(scheduleId: string): DomainError {
+  const metadata = { schedule_id: scheduleId.slice(0, 100) };
+  return new DomainError("SCHEDULE_NOT_FOUND", "there is no such schedule", metadata);
+}
+
+function requestIdReused(requestId: string): DomainError {
+  const message = `request id ${requestId} was used by another request`;
+  return new DomainError("REQUEST_ID_REUSED", message, { request_id: requestId });
+}
+
+function missing(path: string): DomainError {
+  return DomainError.ofFaults([{ path, reason: "FIELD_INVALID", message: "is missing" }]);
+}
