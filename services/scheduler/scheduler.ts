@@ -38,6 +38,7 @@ import { ownerService } from "./rpc/owner-service.ts";
 import { downloadResults } from "./rpc/results.ts";
 import { runCommands } from "./rpc/run-commands.ts";
 import { runs } from "./rpc/runs.ts";
+import { schedules } from "./rpc/schedules.ts";
 import { startSource } from "./rpc/start-source.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
@@ -49,6 +50,9 @@ import { pastNews } from "./run-history.ts";
 import { RunLoader } from "./run-loader.ts";
 import { changeNews } from "./run-message.ts";
 import { runStore } from "./run-store.ts";
+import { scheduleFiringStore } from "./schedule-firing-store.ts";
+import { scheduleLoop } from "./schedule-loop.ts";
+import { scheduleStore } from "./schedule-store.ts";
 import { Sweeper, sweepIntervalMs } from "./sweep-loop.ts";
 import { Timers } from "./timer-loop.ts";
 import { workerStore } from "./worker-store.ts";
@@ -208,6 +212,12 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const knownHandlers = async () => await handlers.all();
   const source = startSource({ workflows: storedWorkflows, planOf, knownHandlers });
   const offers = async () => await workers.offers(leaseMs);
+  const storedSchedules = scheduleStore(db);
+  const firings = scheduleFiringStore(db);
+  const programOf = async (scheduleId: string) => await firings.program(scheduleId);
+  const starts = { find: source.find, programOf };
+  const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
+  loops.push(scheduleLoop(conducting, stop.signal));
   return {
     name: "scheduler",
     routes: (rpc) => {
@@ -216,6 +226,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         ...workflows({ workflows: storedWorkflows, knownHandlers }),
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),
+        ...schedules({ store: storedSchedules, starts, router, load }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });
