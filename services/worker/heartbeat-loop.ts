@@ -60,7 +60,7 @@ export async function heartbeatLoop(
       registering = false;
       failures = 0;
       loop.heard();
-      await delay(intervalMs - (performance.now() - sentAtMs), signal);
+      await delay(Math.max(0, intervalMs - (performance.now() - sentAtMs)), signal);
     } catch (error) {
       if (signal.aborted) return "stopped";
       failures += 1;

@@ -93,6 +93,7 @@ async function compose(stack: AsyncDisposableStack): Promise<Cluster> {
     REDIS_URL: redis.url,
     ANTIPHON_SECRET_KEY: "a-secret-key-that-all-services-share",
     AUTH_URL: authUrl,
+    TASKIO_URL: taskioUrl,
     ANTIPHON_TASKS_CLIENT_ID: "chaos-tasks",
     ANTIPHON_TASKS_CLIENT_SECRET: "secret-of-the-tasks-client-0123456789",
     ANTIPHON_WORKER_CLIENT_ID: "chaos-workers",

@@ -4,7 +4,6 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Client } from "@connectrpc/connect";
-import { expect } from "vitest";
 import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
@@ -23,8 +22,8 @@ const settleMs = 120_000;
 /** How many starts are under way at once. */
 const startsAtOnce = 16;
 
-/** A start that is not answered by then is repeated elsewhere. */
-const startTimeoutMs = 5_000;
+/** A call that is not answered by then is repeated elsewhere. */
+const callTimeoutMs = 3_000;
 
 interface Node {
   readonly id: string;
@@ -130,7 +129,7 @@ export class Load {
         }),
       );
       const { workflow } = await this.#repeated((scheduler, requestId) =>
-        scheduler.createWorkflow({ name, dag: { nodes }, requestId }, { timeoutMs: startTimeoutMs }),
+        scheduler.createWorkflow({ name, dag: { nodes }, requestId }, { timeoutMs: callTimeoutMs }),
       );
       this.#workflows.set(name, workflow?.workflowId ?? "");
     }
@@ -144,7 +143,7 @@ export class Load {
       for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
         const workflowId = this.#workflows.get(name) ?? "";
         const { run } = await this.#repeated((scheduler, requestId) =>
-          scheduler.startRun({ workflowId, requestId }, { timeoutMs: startTimeoutMs }),
+          scheduler.startRun({ workflowId, requestId }, { timeoutMs: callTimeoutMs }),
         );
         const runId = run?.runId ?? "";
         this.#runs.set(runId, name);
@@ -177,43 +176,47 @@ export class Load {
     });
   }
 
-  /** Checks that each run ended as its shape says, and that its history has no hole, no second end of a node, and adds up to what is answered. */
-  async check(): Promise<void> {
-    const { db, schedulers } = this.#cluster;
+  /**
+   * What is not as it should be: a run that did not end as its shape says; a history that has a hole, ends a node
+   * twice, or adds up to something else than is answered; a process that ended by itself.
+   */
+  async flaws(): Promise<string[]> {
+    const { db, schedulers, brokenDown } = this.#cluster;
     const runIds = [...this.#runs.keys()];
-    const flaws = await db.query<{ run_id: string; what: string }>(sql`
+    const inHistory = await db.query<{ run_id: string; what: string }>(sql`
       select run_id, 'has a hole' as what
       from scheduler.run_event where run_id = any (${runIds}::uuid[])
       group by run_id having count(*) <> max(seq)
       union all
-      select run_id, node_id || ' ended ' || count(*) || ' times'
+      select run_id, 'ended ' || node_id || ' ' || count(*) || ' times'
       from scheduler.run_event where run_id = any (${runIds}::uuid[]) and type = 'task_ended'
       group by run_id, node_id having count(*) > 1
     `);
-    expect(flaws).toEqual([]);
+    const flaws = inHistory.map(({ run_id: runId, what }) => `${runId} ${what}`);
     const folded = await new RunLoader(historyStore(db), workflowStore(db)).load(runIds);
-    const seen: Record<string, unknown> = {};
-    const expected: Record<string, unknown> = {};
     for (const [index, [runId, name]] of [...this.#runs].entries()) {
-      const scheduler = schedulers[index % schedulers.length];
-      const { run } = (await scheduler?.getRun({ runId })) ?? {};
-      seen[runId] = [
-        run?.state,
-        Object.fromEntries(run?.tasks.map(({ nodeId, state }) => [nodeId, state]) ?? []),
-      ];
+      const { run } = (await schedulers[index % schedulers.length]?.getRun({ runId })) ?? {};
       const shape: Shape = shapes[name];
-      const { COMPLETED } = TaskState;
-      const states = shape.nodes.map(({ id }) => [id, shape.otherwise?.[id] ?? COMPLETED]);
-      expected[runId] = [shape.state, Object.fromEntries(states)];
+      const stateOf = (id: string) => shape.otherwise?.[id] ?? TaskState.COMPLETED;
+      const expected = [shape.state, ...shape.nodes.map(({ id }) => `${id} ${stateOf(id)}`)].join(", ");
+      const answered = [
+        run?.state,
+        ...(run?.tasks ?? []).map(({ nodeId, state }) => `${nodeId} ${state}`),
+      ].join(", ");
+      if (answered !== expected) flaws.push(`${runId} (${name}) is ${answered}, not ${expected}`);
       const fold = folded.get(runId);
-      if (fold === undefined || run === undefined) throw new Error(`run ${runId} is lost`);
-      expect(runStateMessage[fold.state]).toBe(run.state);
-      expect(fold.tasks.map(({ state, attempt }) => [taskStateMessage[state], attempt])).toEqual(
-        run.tasks.map(({ state, attempt }) => [state, attempt]),
-      );
+      const inFold = [
+        fold && runStateMessage[fold.state],
+        ...(fold?.tasks ?? []).map(({ state, attempt }) => `${taskStateMessage[state]}#${attempt}`),
+      ].join(", ");
+      const shown = [
+        run?.state,
+        ...(run?.tasks ?? []).map(({ state, attempt }) => `${state}#${attempt}`),
+      ].join(", ");
+      if (inFold !== shown)
+        flaws.push(`${runId} (${name}) is answered as ${shown}, and adds up to ${inFold}`);
     }
-    expect(seen).toEqual(expected);
-    expect(this.#cluster.brokenDown()).toEqual([]);
+    return [...flaws, ...brokenDown()];
   }
 
   /** Resolves when nothing is left in the broker that anybody waits for. Wakes go by their age. */
@@ -237,17 +240,20 @@ export class Load {
     });
   }
 
-  /** Calls one replica, and after a failure another with the same request id, until one answers. */
+  /** Calls one replica, after a failure the next with the same request id, and so on until one answers. */
   async #repeated<Answer>(
     call: (scheduler: Client<typeof SchedulerService>, requestId: string) => Promise<Answer>,
   ): Promise<Answer> {
+    const { schedulers } = this.#cluster;
     const requestId = randomUUID();
+    let turn = this.#dice.between(0, schedulers.length);
     let failure: unknown;
     return await until(
       "a call is answered",
       async () => {
+        const scheduler = schedulers[turn++ % schedulers.length];
         try {
-          return { answer: await call(this.#dice.pick(this.#cluster.schedulers), requestId) };
+          return scheduler && { answer: await call(scheduler, requestId) };
         } catch (error) {
           failure = error;
           return undefined;
