@@ -130,6 +130,8 @@ create table scheduler.worker (
   sandbox text not null,
   registered_at timestamp with time zone not null,
   last_seen_at timestamp with time zone not null,
+  queues text[] not null default '{""}'::text[],
+  labels text[] not null default '{}'::text[],
   constraint worker_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50);
 

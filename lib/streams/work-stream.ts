@@ -1,8 +1,8 @@
 /*
- * workflow:tasks, workflow:tasks:<queue…>   STREAM, one group
+ * workflow:tasks[:queue:<queue>][:labels:<name>=<value>,…][:program|:calls]   STREAM, one group
  *
  * Work that every reader of the stream may and can carry out: one stream per
- * queue, worker owner and set of handlers. Written by the owners of runs, after
+ * queue, labels that are asked for, and kind of handler. Written by the owners of runs, after
  * the commit that made the task ready; taken by workers as a group, and deleted
  * as it is taken. A repeat is harmless: the lease of the attempt goes to the
  * first worker, and another is told to stop.
@@ -30,8 +30,43 @@ const ownStreams: ReadonlyMap<string, string> = new Map([
   ["unreliable_handler", "calls"],
 ]);
 
-/** The stream of a handler's tasks. */
-export function workStreamOf(handler: string, stream: string = defaultWorkStream): string {
+/** What a task asks of the workers that may take it, and the name that all work streams begin with. */
+export interface WorkDemands {
+  readonly stream?: string;
+  /** Empty for the default queue. */
+  readonly queue?: string;
+  /** What a worker must have, all of it. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** The stream of a handler's tasks that ask the same of their workers. */
+export function workStreamOf(
+  handler: string,
+  { stream = defaultWorkStream, queue = "", labels = {} }: WorkDemands = {},
+): string {
   const own = ownStreams.get(handler);
-  return own === undefined ? stream : `${stream}:${own}`;
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return [
+    stream,
+    ...(queue === "" ? [] : [`queue:${queue}`]),
+    ...(pairs.length === 0 ? [] : [`labels:${pairs.sort().join(",")}`]),
+    ...(own === undefined ? [] : [own]),
+  ].join(":");
+}
+
+/** Everything that tasks may ask for and a worker with these queues and labels can take, what asks for most first: each queue with each part of its labels. */
+export function servedDemands({
+  queues,
+  labels,
+}: {
+  readonly queues: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}): WorkDemands[] {
+  const parts = Object.entries(labels).reduce<[string, string][][]>(
+    (found, label) => [...found.map((part) => [...part, label]), ...found],
+    [[]],
+  );
+  return parts
+    .sort((a, b) => b.length - a.length)
+    .flatMap((part) => queues.map((queue) => ({ queue, labels: Object.fromEntries(part) })));
 }

@@ -20,16 +20,8 @@ import type { Logger } from "../../lib/log/log.ts";
 import { encodeAssignment, workStreamOf } from "../../lib/streams/work-stream.ts";
 import { type JsonObject, jsonBytes } from "./core/json.ts";
 import type { Run, Task } from "./core/run.ts";
+import { FairQueue, type Ready } from "./fair-queue.ts";
 import type { ListeningClock } from "./lease-watch.ts";
-
-/** A task that waits for a worker. */
-interface Ready {
-  readonly run: Run;
-  readonly task: Task;
-  readonly attempt: number;
-  readonly config: JsonObject;
-  readonly stream: string;
-}
 
 /** A task that is in its stream, or was taken and not reported on. */
 interface Published extends Ready {
@@ -43,39 +35,6 @@ interface Published extends Ready {
 
 /** How often within a lease it is looked whether an entry still waits: so much later at most it is missed. */
 const looksPerLease = 4;
-
-/** Tasks of one stream that wait to be published, each client in its turn. */
-class FairQueue {
-  readonly #byClient = new Map<string, Ready[]>();
-  size = 0;
-
-  push(ready: Ready): void {
-    const waiting = this.#byClient.get(ready.run.clientId);
-    if (waiting === undefined) this.#byClient.set(ready.run.clientId, [ready]);
-    else waiting.push(ready);
-    this.size += 1;
-  }
-
-  remove(isUnwanted: (ready: Ready) => boolean): void {
-    for (const [clientId, waiting] of this.#byClient) {
-      const wanted = waiting.filter((ready) => !isUnwanted(ready));
-      this.size -= waiting.length - wanted.length;
-      if (wanted.length === 0) this.#byClient.delete(clientId);
-      else this.#byClient.set(clientId, wanted);
-    }
-  }
-
-  shift(): Ready | undefined {
-    const [next] = this.#byClient;
-    if (next === undefined) return undefined;
-    const [clientId, waiting] = next;
-    const ready = waiting.shift();
-    this.#byClient.delete(clientId);
-    if (waiting.length > 0) this.#byClient.set(clientId, waiting);
-    this.size -= 1;
-    return ready;
-  }
-}
 
 export interface DispatcherOptions {
   readonly broker: Pick<Broker, "publish" | "has">;
@@ -104,22 +63,19 @@ export class Dispatcher {
 
   /** Adds a task whose readiness is committed. */
   add(run: Run, task: Task, config: JsonObject): void {
-    const handler = run.plan.nodes[task.node]?.handler ?? "";
-    const stream = workStreamOf(handler, this.#options.stream);
-    const queue = this.#queues.get(stream) ?? new FairQueue();
-    this.#queues.set(stream, queue);
-    queue.push({ run, task, attempt: task.attempt, config, stream });
+    const ready = this.#readyOf(run, task, config);
+    const queue = this.#queues.get(ready.stream) ?? new FairQueue();
+    this.#queues.set(ready.stream, queue);
+    queue.push(ready);
     this.#flushSoon();
   }
 
   /** Adds a task that was ready before a take-over: it may be in its stream or with a worker, so it is counted as published until `republish`. */
   assume(run: Run, task: Task, config: JsonObject): void {
-    const handler = run.plan.nodes[task.node]?.handler ?? "";
-    const stream = workStreamOf(handler, this.#options.stream);
-    const { attempt } = task;
+    const ready = this.#readyOf(run, task, config);
     const place = { entryId: undefined, heardAt: this.#options.clock.now, isUnsure: false };
-    this.#published.set(task, { run, task, attempt, config, stream, ...place });
-    this.#count(stream, 1);
+    this.#published.set(task, { ...ready, ...place });
+    this.#count(ready.stream, 1);
   }
 
   /** Forgets all tasks of these records: they are folded anew, here or elsewhere. */
@@ -176,6 +132,13 @@ export class Dispatcher {
       this.settle(task);
       if (isWaiting(task)) this.add(run, task, config);
     }
+  }
+
+  #readyOf(run: Run, task: Task, config: JsonObject): Ready {
+    const node = run.plan.nodes[task.node];
+    const stream = workStreamOf(node?.handler ?? "", { stream: this.#options.stream, ...node });
+    const priority = run.priority + (node?.priority ?? 0);
+    return { run, task, attempt: task.attempt, config, stream, priority };
   }
 
   #count(stream: string, change: number): void {

@@ -1,5 +1,6 @@
 import type { Database } from "../../lib/postgres/database.ts";
 import { sql } from "../../lib/postgres/sql.ts";
+import type { Labels } from "./core/event.ts";
 import type { WorkerOffer } from "./waiting.ts";
 
 /** What a heartbeat says about the worker itself. */
@@ -10,6 +11,8 @@ export interface WorkerSign {
   /** Whether this process has not had an answer yet, so that it may replace another. */
   readonly isRegistering: boolean;
   readonly handlers: readonly string[];
+  readonly queues: readonly string[];
+  readonly labels: Labels;
   readonly slots: number;
   readonly held: number;
   readonly sandbox: string;
@@ -21,12 +24,20 @@ export interface WorkerRow {
   readonly client_id: string;
   readonly incarnation: string;
   readonly handlers: readonly string[];
+  readonly queues: readonly string[];
+  /** `name=value` each. */
+  readonly labels: readonly string[];
   readonly slots: number;
   readonly held: number;
   readonly sandbox: string;
   readonly registered_at: Date;
   readonly last_seen_at: Date;
   readonly is_alive: boolean;
+}
+
+/** Labels as a record. */
+export function labelsOf(pairs: readonly string[]): Labels {
+  return Object.fromEntries(pairs.map((pair) => pair.split("=", 2) as [string, string]));
 }
 
 /** SQL of the registry of workers. */
@@ -40,16 +51,21 @@ export function workerStore(db: Database) {
       const [row] = await db.query<{ client_id: string; incarnation: string }>(sql`
         with noted as (
           insert into scheduler.worker as w (
-            worker_id, client_id, incarnation, handlers, slots, held, sandbox, registered_at, last_seen_at
+            worker_id, client_id, incarnation, handlers, queues, labels, slots, held, sandbox,
+            registered_at, last_seen_at
           )
           values (
             ${sign.workerId}, ${sign.clientId}, ${sign.incarnation}, ${sign.handlers}::text[],
+            ${sign.queues}::text[],
+            ${Object.entries(sign.labels).map(([name, value]) => `${name}=${value}`)}::text[],
             ${sign.slots}, ${sign.held}, ${sign.sandbox}, now(), now()
           )
           on conflict (worker_id) do update
           set
             incarnation = excluded.incarnation,
             handlers = excluded.handlers,
+            queues = excluded.queues,
+            labels = excluded.labels,
             slots = excluded.slots,
             held = excluded.held,
             sandbox = excluded.sandbox,
@@ -83,7 +99,8 @@ export function workerStore(db: Database) {
     }): Promise<WorkerRow[]> {
       return await db.query<WorkerRow>(sql`
         select
-          worker_id, client_id, incarnation, handlers, slots, held, sandbox, registered_at, last_seen_at,
+          worker_id, client_id, incarnation, handlers, queues, labels, slots, held, sandbox,
+          registered_at, last_seen_at,
           last_seen_at > now() - ${leaseMs}::int * interval '1 ms' as is_alive
         from scheduler.worker
         where worker_id > ${afterId}
@@ -100,14 +117,14 @@ export function workerStore(db: Database) {
       return new Set(rows.map((row) => row.handler));
     },
 
-    /** What the workers take that were seen within `leaseMs`: tasks of the default queue that ask for no label. */
+    /** What the workers take that were seen within `leaseMs`. */
     async offers(leaseMs: number): Promise<WorkerOffer[]> {
-      const rows = await db.query<{ handlers: string[]; slots: number; held: number }>(sql`
-        select handlers, slots, held
+      const rows = await db.query<Pick<WorkerRow, "handlers" | "queues" | "labels" | "slots" | "held">>(sql`
+        select handlers, queues, labels, slots, held
         from scheduler.worker
         where last_seen_at > now() - ${leaseMs}::int * interval '1 ms'
       `);
-      return rows.map((row) => ({ ...row, queues: [""], labels: {} }));
+      return rows.map((row) => ({ ...row, labels: labelsOf(row.labels) }));
     },
 
     /** The slots of each worker that was seen within `leaseMs`. */

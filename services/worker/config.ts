@@ -31,6 +31,35 @@ const allowedHosts = z.string().transform((list, context): AllowedHost[] => {
   });
 });
 
+/** The form of a queue's name, and of a label's name and value. */
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+
+/** More would make too many streams: one for each queue and each part of the labels. */
+const maxQueues = 8;
+const maxLabels = 4;
+
+function queuesOf(list: string, context: z.RefinementCtx): string[] {
+  const names = [...new Set(list.split(",").map((entry) => entry.trim()))];
+  if (names.length <= maxQueues && names.every((name) => nameForm.test(name))) {
+    return names.map((name) => (name === "default" ? "" : name));
+  }
+  const message = `is not a list of 1 to ${maxQueues} names of the form ${nameForm.source}`;
+  context.addIssue({ code: "custom", message });
+  return [];
+}
+
+function labelsOf(list: string, context: z.RefinementCtx): Record<string, string> {
+  const pairs = list.split(",").flatMap((entry) => (entry.trim() === "" ? [] : [entry.trim().split("=")]));
+  if (
+    pairs.length <= maxLabels &&
+    pairs.every((pair) => pair.length === 2 && pair.every((text) => nameForm.test(text)))
+  ) {
+    return Object.fromEntries(pairs) as Record<string, string>;
+  }
+  context.addIssue({ code: "custom", message: `is not a list of at most ${maxLabels} labels name=value` });
+  return {};
+}
+
 const schema = {
   /** Names the worker in lists and streams; stable over restarts, and unique. */
   WORKER_NAME: z
@@ -44,6 +73,10 @@ const schema = {
   /** The stream that work is taken from, and the group that takes it. */
   WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
   WORKER_GROUP: z.string().min(1).default(defaultWorkGroup),
+  /** The queues that it serves, with commas between them; `default` is the one of tasks that name none. */
+  WORKER_QUEUES: z.string().default("default").transform(queuesOf),
+  /** What tasks may ask of it, as `name=value` with commas between; at most 4. */
+  WORKER_LABELS: z.string().default("").transform(labelsOf),
   /** How many tasks without a program are carried out at once: they wait more than they compute. */
   WORKER_SLOTS: count(1, 8_000).default(256),
   /** How many calls of others are under way at once; 0 offers none. They hardly compute, but each may hold a response of 1 MiB. */
@@ -81,6 +114,8 @@ export function readConfig(env: NodeJS.ProcessEnv): WorkerConfig {
       workerId: read.WORKER_NAME,
       stream: read.WORKER_STREAM,
       group: read.WORKER_GROUP,
+      queues: read.WORKER_QUEUES,
+      labels: read.WORKER_LABELS,
       slots: read.WORKER_SLOTS,
       callSlots: read.CALL_SLOTS,
       programSlots: read.PROGRAM_SLOTS,

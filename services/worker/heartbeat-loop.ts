@@ -30,6 +30,8 @@ export interface HeartbeatLoop {
   readonly workerId: string;
   readonly incarnation: string;
   readonly handlers: readonly string[];
+  readonly queues: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
   readonly slots: number;
   /** As in the contract's Worker. */
   readonly sandbox: string;
@@ -73,11 +75,21 @@ export async function heartbeatLoop(
 }
 
 function request(
-  { workerId, incarnation, handlers, slots, sandbox, held }: HeartbeatLoop,
+  { workerId, incarnation, handlers, queues, labels, slots, sandbox, held }: HeartbeatLoop,
   registering: boolean,
 ): Parameters<SchedulerCalls["heartbeat"]>[0] {
   const attempts = Array.from(held, (attempt) => attempt.held).filter((each) => each !== undefined);
-  return { workerId, incarnation, registering, handlers: [...handlers], slots, sandbox, attempts };
+  return {
+    workerId,
+    incarnation,
+    registering,
+    handlers: [...handlers],
+    queues: [...queues],
+    labels,
+    slots,
+    sandbox,
+    attempts,
+  };
 }
 
 /** Answers after how long the next heartbeat is expected. */

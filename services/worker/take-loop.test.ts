@@ -18,8 +18,8 @@ async function taking(
   const loop = takeLoop(
     {
       broker,
-      stream: "work",
-      streamOf: (handler) => `work:${handler}`,
+      streams: ["work"],
+      streamOf: (handler, like) => `${like}:${handler}`,
       group: "g",
       workerId: "w",
       slots,

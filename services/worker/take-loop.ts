@@ -25,20 +25,21 @@ const maxTake = 500;
 
 export interface TakeLoop {
   readonly broker: Pick<Broker, "take" | "publish">;
-  readonly stream: string;
+  /** Those to take from, in order of preference. */
+  readonly streams: readonly string[];
   readonly group: string;
   readonly workerId: string;
   /** Which slots the work of this stream uses. */
   readonly slots: Slots;
   readonly held: Pick<HeldAttempts, "take" | "places">;
-  /** The stream of a handler's own, where its tasks go that find no free slot. */
-  readonly streamOf: (handler: string) => string;
+  /** The stream of a handler's own that asks the same of workers as another, where its tasks go that find no free slot. */
+  readonly streamOf: (handler: string, like: string) => string;
   readonly log: Logger;
 }
 
 /** Ends when `signal` aborts. Rejects on a defect. */
 export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<void> {
-  const { broker, stream, group, workerId: consumer, slots, held, log } = loop;
+  const { broker, streams, group, workerId: consumer, slots, held, log } = loop;
   const backoff = new Backoff({ firstMs: 50, maxMs: 2_000 });
   while (!signal.aborted) {
     await slots.untilFree(signal);
@@ -48,13 +49,13 @@ export async function takeLoop(loop: TakeLoop, signal: AbortSignal): Promise<voi
     // Another loop used what was free while this one waited for the other kind.
     if (count < 1) continue;
     try {
-      const entries = await broker.take({ streams: [stream], group, consumer, count, waitMs }, signal);
+      const entries = await broker.take({ streams, group, consumer, count, waitMs }, signal);
       const refused = entries.flatMap((entry) => refusedOf(entry, loop));
       if (refused.length > 0) await broker.publish(refused);
       backoff.reset();
     } catch (error) {
       if (!(error instanceof BrokerUnavailable)) throw error;
-      if (backoff.failures > 0) log.warn({ err: error, stream }, "no work can be taken");
+      if (backoff.failures > 0) log.warn({ err: error, streams }, "no work can be taken");
       await backoff.wait(signal);
     }
   }
@@ -65,7 +66,9 @@ function refusedOf(entry: Entry, { held, streamOf, log }: TakeLoop): Publication
   const { stream, id, body } = entry;
   try {
     const assignment = decodeAssignment(body);
-    return held.take(assignment) === "no_slot" ? [{ stream: streamOf(assignment.handler), body }] : [];
+    return held.take(assignment) === "no_slot"
+      ? [{ stream: streamOf(assignment.handler, stream), body }]
+      : [];
   } catch (error) {
     log.error({ err: error, stream, id }, "assignment not understood");
     return [];

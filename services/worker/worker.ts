@@ -3,7 +3,7 @@ import type { Transport } from "@connectrpc/connect";
 import { type Broker, type EntryId, partsOf } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { controlStreamOf } from "../../lib/streams/control-stream.ts";
-import { workStreamOf } from "../../lib/streams/work-stream.ts";
+import { servedDemands, workStreamOf } from "../../lib/streams/work-stream.ts";
 import { Budget } from "./budget.ts";
 import { AddressPolicy } from "./calls/address-policy.ts";
 import type { AllowedHost } from "./calls/allowed-host.ts";
@@ -36,6 +36,10 @@ export interface WorkerSettings {
   readonly workerId: string;
   readonly stream: string;
   readonly group: string;
+  /** The queues that it serves; the default one is empty. */
+  readonly queues: readonly string[];
+  /** What tasks may ask of it. */
+  readonly labels: Readonly<Record<string, string>>;
   /** How many short attempts are carried out at once. */
   readonly slots: number;
   /** How many calls of others (HTTP, language models); 0 offers none. */
@@ -139,13 +143,14 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
   };
   // A program that this worker refuses takes no program slot.
   const programSlots = handlers.get("program")?.kind === "short" ? held.shortSlots : held.programSlots;
-  const streamOf = (handler: string): string => workStreamOf(handler, settings.stream);
+  const demands = servedDemands(settings).map((each) => ({ ...each, stream: settings.stream }));
   /** Takes from the stream of a handler, and of all that share it. */
   const takeFrom = async (handler: string, slots: Slots): Promise<void> => {
-    const stream = streamOf(handler);
+    const streams = demands.map((each) => workStreamOf(handler, each));
+    const streamOf = (other: string, like: string) => workStreamOf(other, demands[streams.indexOf(like)]);
     await registered.promise;
     await takeLoop(
-      { broker, stream, group: settings.group, workerId, slots, held, streamOf, log },
+      { broker, streams, group: settings.group, workerId, slots, held, streamOf, log },
       taking.signal,
     );
   };
@@ -156,6 +161,8 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
         workerId,
         incarnation,
         handlers: [...handlers.keys()],
+        queues: settings.queues,
+        labels: settings.labels,
         slots: allSlots,
         sandbox: needs.isolation.kind === "usable" ? needs.isolation.sandbox.report.backend : "",
         held,

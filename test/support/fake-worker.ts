@@ -10,7 +10,7 @@ import { type HeartbeatResponse, WorkerService } from "../../gen/antiphon/worker
 import type { Broker, EntryId } from "../../lib/broker/broker.ts";
 import { controlStreamOf, decodeControls } from "../../lib/streams/control-stream.ts";
 import { encodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
-import { decodeAssignment, defaultWorkGroup, workStreamOf } from "../../lib/streams/work-stream.ts";
+import { decodeAssignment, defaultWorkGroup, type WorkDemands, workStreamOf } from "../../lib/streams/work-stream.ts";
 import { until } from "./until.ts";
 
 /** An attempt that the fake took. */
@@ -44,8 +44,11 @@ export class FakeWorker {
   }
 
   /** Takes what is there, of one handler's stream. */
-  async take(handler = "noop", { count = 100, waitMs = 0 } = {}): Promise<Taken[]> {
-    const streams = [workStreamOf(handler)];
+  async take(
+    handler = "noop",
+    { count = 100, waitMs = 0, ...demands }: { count?: number; waitMs?: number } & WorkDemands = {},
+  ): Promise<Taken[]> {
+    const streams = [workStreamOf(handler, demands)];
     const entries = await this.#broker.take(
       { streams, group: defaultWorkGroup, consumer: this.workerId, count, waitMs },
       new AbortController().signal,

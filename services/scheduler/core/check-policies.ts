@@ -16,7 +16,7 @@ const maxLabels = 8;
 const maxPriority = 100;
 
 /** The form of a queue's name, and of a label's key and value. */
-const queueForm = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+export const queueForm = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 /** Everything that is wrong with a node but its id, its handler, its dependencies and its templates. */
 export function policyFaults(node: NodeDefinition, path: string): FieldFault[] {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { derivedUuid } from "../../../lib/ids/derived-uuid.ts";
 import type { RetryPolicy } from "./definition.ts";
 import type { FailedAttempt } from "./event.ts";
 
@@ -25,5 +25,5 @@ export function retryDelayMs(
 
 /** A number from 0 up to, not including, 1 that the text always gives again. */
 function fractionOf(text: string): number {
-  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+  return Number.parseInt(derivedUuid("jitter", text).slice(0, 8), 16) / 2 ** 32;
 }

@@ -12,6 +12,7 @@ import { isRunId, parseTaskId } from "../../../lib/ids/task-id.ts";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { artifactKey } from "../artifact-key.ts";
+import { queueForm } from "../core/check-policies.ts";
 import { configOf } from "../core/node-config.ts";
 import { isUnderway, type Run, type Task, taskOf } from "../core/run.ts";
 import type { Standing } from "../hear-worker.ts";
@@ -19,7 +20,7 @@ import type { HistoryStore } from "../history-store.ts";
 import type { OwnerDirectory } from "../owner-directory.ts";
 import type { Peers } from "../peers.ts";
 import { inputBytes, programOf } from "../program-definition.ts";
-import type { WorkerStore } from "../worker-store.ts";
+import { labelsOf, type WorkerStore } from "../worker-store.ts";
 import type { LoadRun } from "./access.ts";
 import { namedPlace, pageSizeOf, pageToken } from "./page-token.ts";
 
@@ -50,13 +51,15 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
     async heartbeat(request, context) {
       const faults = heartbeatFaults(request);
       if (faults.length > 0) throw DomainError.ofFaults(faults);
-      const { workerId, incarnation, handlers, slots, sandbox } = request;
+      const { workerId, incarnation, handlers, queues, labels, slots, sandbox } = request;
       const noted = await deps.workers.note({
         workerId,
         clientId: callerOf(context).clientId,
         incarnation,
         isRegistering: request.registering,
         handlers,
+        queues: queues.length > 0 ? queues : [""],
+        labels,
         slots,
         held: request.attempts.length,
         sandbox,
@@ -128,6 +131,8 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
           lastSeenAt: timestampFromDate(row.last_seen_at),
           alive: row.is_alive,
           sandbox: row.sandbox,
+          queues: [...row.queues],
+          labels: labelsOf(row.labels),
         })),
         nextPageToken: last === undefined ? "" : pageToken("workers", [last.worker_id]),
       };
@@ -159,6 +164,12 @@ function heartbeatFaults(request: HeartbeatRequest): FieldFault[] {
   check(request.handlers.length <= 1_000, "handlers", "has more than 1000 items");
   const isName = (handler: string) => /^[A-Za-z_][A-Za-z0-9._-]{0,199}$/.test(handler);
   check(request.handlers.every(isName), "handlers", "has an item that is not a name");
+  const { queues, labels } = request;
+  const areQueues = queues.length <= 8 && queues.every((queue) => queue === "" || queueForm.test(queue));
+  check(areQueues, "queues", `has more than 8 items, or one not of the form ${queueForm.source}`);
+  const pairs = Object.entries(labels);
+  const areLabels = pairs.length <= 4 && pairs.flat().every((text) => queueForm.test(text));
+  check(areLabels, "labels", `has more than 4 labels, or one not of the form ${queueForm.source}`);
   check(request.attempts.length <= maxAttempts, "attempts", `has more than ${maxAttempts} items`);
   check(/^[a-z-]{0,100}$/.test(request.sandbox), "sandbox", "is not of the form [a-z-]{0,100}");
   return faults;

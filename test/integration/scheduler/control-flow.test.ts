@@ -373,6 +373,17 @@ describe.each(brokers)("with the %s broker", (kind) => {
     expect(run?.state).toBe(RunState.RUNNING);
   });
 
+  test("hands a task only to workers of its queue that have its labels", async () => {
+    const runId = await start([node("A", { queue: "gpu", labels: { zone: "eu", size: "big" } })]);
+    const worker = replica.fakeWorker();
+    expect(await worker.take("noop", { queue: "gpu" })).toEqual([]);
+    expect(await worker.take("noop", { queue: "gpu", labels: { zone: "eu" } })).toEqual([]);
+    await until("it is in its stream", async () => {
+      await worker.take("noop", { queue: "gpu", labels: { size: "big", zone: "eu" } });
+      return worker.taken.get(`${runId}.A#1`);
+    });
+  });
+
   test("goes on with sleeps, retries, approvals and sub-runs after a take-over", async () => {
     const name = `child-${randomUUID()}`;
     await replica.client.createWorkflow({

@@ -79,6 +79,8 @@ export class WorkerWorld implements AsyncDisposable {
         settings: {
           workerId: "worker-under-test",
           stream: "workflow:tasks",
+          queues: [""],
+          labels: {},
           group: "workflow_group",
           slots: 16,
           callSlots: 2,

@@ -75,6 +75,8 @@ export async function startWorker(
     settings: {
       workerId: process.name,
       stream: workStream,
+      queues: [""],
+      labels: {},
       group: "workflow_group",
       callSlots: 0,
       drainMs: 2_000,

@@ -170,7 +170,7 @@ export type RunEvent = Message<"antiphon.scheduler.v1.RunEvent"> & {
   /**
    * What happened: `run_started`, `task_leased`, `task_started`, `task_ended`,
    * `prompt_opened`, `prompt_answered`, `lease_lapsed`, `timer_fired`,
-   * `signal_received`, `child_started`, `child_ended`, `pause_requested`,
+   * `signal_received`, `child_ended`, `pause_requested`,
    * `resume_requested`, `cancel_requested`, `run_refused`. More kinds may come.
    *
    * @generated from field: string type = 2;
