@@ -37,8 +37,8 @@ export class Evaluation {
       const outcome = this.#of(expression);
       return isFault(outcome) ? { fault: outcome.message } : { value: outcome };
     } catch (error) {
-      if (error instanceof Exhausted) return { fault: `takes more than ${maxSteps} steps` };
-      throw error;
+      if (!(error instanceof Exhausted)) throw error;
+      return { fault: `takes more than ${maxSteps} steps` };
     }
   }
 

@@ -45,10 +45,8 @@ export function parseCondition(
     return { expression, references: reader.references };
   } catch (error) {
     if (error instanceof Refusal) return { fault: error.message };
-    if (error instanceof ParseError) return { fault: `is not CEL: ${placed(error)}` };
-    // The parser descends once per bracket and sign, and may have been called with little stack left.
-    if (error instanceof RangeError) return { fault: "is nested too deep" };
-    throw error;
+    if (!(error instanceof ParseError)) throw error;
+    return { fault: `is not CEL: ${placed(error)}` };
   }
 }
 
@@ -106,8 +104,8 @@ class Reader {
       case "rcall":
         return this.#call(ast.args[0], ast.args[1], ast.args[2], depth);
       default:
-        if (isBinary(ast.op)) return this.#binary(ast.op, ast.args as [ASTNode, ASTNode], depth);
-        throw new Refusal(`has ${ast.op}, which is not supported`);
+        if (!isBinary(ast.op)) throw new Refusal(`has ${ast.op}, which is not supported`);
+        return this.#binary(ast.op, ast.args as [ASTNode, ASTNode], depth);
     }
   }
 

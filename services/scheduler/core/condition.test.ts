@@ -67,6 +67,8 @@ describe("evaluate", () => {
     'A.tags == ["red", "blue"]',
     'A.tags + ["x"] == ["red", "blue", "x"]',
     'A.items[0] == {"ok": true, "n": 1}',
+    'A.items[0] != {"n": 1} && A.items[0] != {"n": 1, "no": true} && A.items[0] != [1, true]',
+    'A.tags != {"0": "red"} && A.tags != ["red"] && A.tags != null && "2" >= "10"',
     "size(A.tags) == 2 && A.tags.size() == 2 && size(A.data) == 3",
     "A.smile.size() == 2",
     "A.items.all(x, x.n > 0)",
