@@ -8,7 +8,7 @@
 import { applicators } from "./input-schema-applicators.ts";
 import { assertions } from "./input-schema-assertions.ts";
 import { Checking, type Place, pathOf, type SchemaFault, type SchemaNode } from "./input-schema-check.ts";
-import { isJsonObject, type Json, type JsonObject, maxJsonDepth } from "./json.ts";
+import { isDeeperThan, isJsonObject, type Json, type JsonObject, maxJsonDepth } from "./json.ts";
 
 /** How long a schema may be, in characters of JSON. */
 const maxLength = 64 * 1024;
@@ -217,9 +217,4 @@ function pointerOf(steps: Steps): string {
 
 function placeOf(steps: Steps): Place {
   return steps.reduce<Place>((above, step) => ({ above, step }), undefined);
-}
-
-function isDeeperThan(value: Json, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return depth === 0 || Object.values(value).some((child: Json) => isDeeperThan(child, depth - 1));
 }

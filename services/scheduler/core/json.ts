@@ -32,7 +32,8 @@ export function jsonBytes(value: Json): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
 
-function isDeeperThan(value: Json, depth: number): boolean {
+/** Whether objects and lists are nested in more than `depth` levels. */
+export function isDeeperThan(value: Json, depth: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (depth === 0) return true;
   return Object.values(value).some((child: Json) => isDeeperThan(child, depth - 1));
