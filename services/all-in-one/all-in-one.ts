@@ -84,6 +84,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       transportTo: () => {
         throw new Error("a server on one data folder has no peers");
       },
+      taskio: () => taskioTransport,
       incarnation,
       formerIncarnation: folder.formerIncarnation,
     }),
@@ -97,6 +98,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       settings: taskioSettings(env),
     }),
   );
+  const taskioTransport = local(taskioService, internalToken(secretKey, "scheduler"));
   const gatewayService = stack.use(
     gateway({
       auth: local(authService),

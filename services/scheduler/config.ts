@@ -12,6 +12,8 @@ export interface SchedulerSettings {
   /** How long a replica may be silent before others take its partitions. */
   readonly replicaLeaseMs: number;
   readonly workStream: string;
+  /** How long runs are kept after their end; 0 is for ever. */
+  readonly retentionMs: number;
 }
 
 /** What the process needs besides the scheduler itself. */
@@ -23,6 +25,7 @@ export interface SchedulerConfig {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly authUrl: string;
+  readonly taskioUrl: string;
   readonly secretKey: Secret;
   /** Where artifacts are kept; shared by all replicas. */
   readonly storageDirectory: string;
@@ -36,6 +39,8 @@ const settingsSchema = {
   REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
   /** Seed 003's name. */
   WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
+  /** 30 days unless given, 100 years at most. */
+  RUN_RETENTION_MS: milliseconds.max(3_155_760_000_000).default(2_592_000_000),
 };
 
 const schema = {
@@ -44,8 +49,9 @@ const schema = {
   SCHEDULER_ADDRESS: z.union([z.url(), z.literal("")]).default(""),
   DATABASE_URL: z.string().min(1),
   ...redisVariables,
-  /** Where auth is, as `http://host:port`. */
+  /** Where auth and taskio are, as `http://host:port`. */
   AUTH_URL: z.url(),
+  TASKIO_URL: z.url(),
   ANTIPHON_SECRET_KEY: secret,
   STORAGE_DIR: z.string().startsWith("/"),
 };
@@ -58,6 +64,7 @@ export function readSettings(env: NodeJS.ProcessEnv): SchedulerSettings {
     heartbeatMs: read.HEARTBEAT_MS,
     replicaLeaseMs: read.REPLICA_LEASE_MS,
     workStream: read.WORKER_STREAM,
+    retentionMs: read.RUN_RETENTION_MS,
   };
 }
 
@@ -71,6 +78,7 @@ export function readConfig(env: NodeJS.ProcessEnv): SchedulerConfig {
     databaseUrl: read.DATABASE_URL,
     redisUrl: redisUrlOf(read) ?? localRedis,
     authUrl: read.AUTH_URL,
+    taskioUrl: read.TASKIO_URL,
     secretKey: read.ANTIPHON_SECRET_KEY,
     storageDirectory: read.STORAGE_DIR,
     settings: readSettings(env),

@@ -23,6 +23,7 @@ await using broker = await RedisBroker.open({
   url: config.redisUrl,
   onWarning: (warning) => log.warn({ warning }, "broker is set up badly"),
 });
+using taskio = networkTransport({ url: config.taskioUrl, token });
 await using service = await scheduler({
   db,
   broker,
@@ -31,6 +32,7 @@ await using service = await scheduler({
   settings: config.settings,
   address: config.address,
   transportTo: (url) => networkTransport({ url, token }),
+  taskio: () => taskio,
 });
 await using server = await serve({
   host: config.host,

@@ -3,9 +3,10 @@
  * them going. See ARCHITECTURE.md for the whole, and each file for its promises.
  */
 import { randomUUID } from "node:crypto";
-import type { Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { OwnerService } from "../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import { TaskStateService } from "../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import { TranscriptService } from "../../gen/antiphon/internal/v1/transcript_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import type { Broker } from "../../lib/broker/broker.ts";
@@ -33,7 +34,10 @@ import { Owner, ownerAway } from "./owner.ts";
 import { OwnerDirectory } from "./owner-directory.ts";
 import { partitionStore } from "./partition-store.ts";
 import { Peers } from "./peers.ts";
+import { removalLoop } from "./removal-loop.ts";
+import { removalStore } from "./removal-store.ts";
 import { ReportReader } from "./report-loop.ts";
+import { deleteRun } from "./rpc/delete-run.ts";
 import { ownerService } from "./rpc/owner-service.ts";
 import { downloadResults } from "./rpc/results.ts";
 import { runCommands } from "./rpc/run-commands.ts";
@@ -58,6 +62,9 @@ import { Timers } from "./timer-loop.ts";
 import { workerStore } from "./worker-store.ts";
 import { workflowStore } from "./workflow-store.ts";
 
+/** What the removal of a part of some transcripts may take. */
+const transcriptsTimeoutMs = 30_000;
+
 /** What a heartbeat round may take beyond the interval. */
 const roundSlackMs = 1_000;
 
@@ -71,6 +78,8 @@ export interface SchedulerDeps {
   readonly address: string;
   /** How to reach another replica, with internal tokens. */
   readonly transportTo: (address: string) => Transport;
+  /** How to reach taskio, with internal tokens; asked for when it is needed, because taskio may start later. */
+  readonly taskio: () => Transport;
   /** Drawn by the caller when it wants to know it; random else. */
   readonly incarnation?: string;
   /** A replica that is known to be dead, whose partitions may be taken at once. */
@@ -218,6 +227,20 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const starts = { find: source.find, programOf };
   const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
   loops.push(scheduleLoop(conducting, stop.signal));
+  const removals = removalStore(db);
+  const removing = {
+    owner,
+    store: removals,
+    storage,
+    async removeTranscripts(runIds: readonly string[], signal: AbortSignal) {
+      const transcripts = createClient(TranscriptService, deps.taskio());
+      const options = { signal, timeoutMs: transcriptsTimeoutMs };
+      return (await transcripts.deleteTranscripts({ runIds: [...runIds] }, options)).done;
+    },
+    retentionMs: settings.retentionMs,
+    log,
+  };
+  loops.push(removalLoop(removing, stop.signal));
   return {
     name: "scheduler",
     routes: (rpc) => {
@@ -227,6 +250,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),
         ...schedules({ store: storedSchedules, starts, router, load }),
+        deleteRun: deleteRun({ removals }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

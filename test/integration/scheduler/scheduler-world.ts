@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, createClient, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { TaskStateService } from "../../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import { TranscriptService } from "../../../gen/antiphon/internal/v1/transcript_service_pb.ts";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Broker } from "../../../lib/broker/broker.ts";
 import { MemoryBroker } from "../../../lib/broker/memory-broker.ts";
@@ -14,6 +15,7 @@ import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import { localTransport } from "../../../lib/rpc/local-transport.ts";
 import type { RunningService, TokenAudience } from "../../../lib/rpc/running-service.ts";
 import { fileStorage } from "../../../lib/storage/file-storage.ts";
+import type { Storage } from "../../../lib/storage/storage.ts";
 import { scheduler } from "../../../services/scheduler/scheduler.ts";
 import { FakeWorker } from "../../support/fake-worker.ts";
 import { freshDatabase } from "../../support/fresh-database.ts";
@@ -46,26 +48,46 @@ export interface Replica extends AsyncDisposable {
 /** Postgres, a broker, and as many replicas as a test asks for. */
 export interface World extends AsyncDisposable {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly broker: Broker;
+  readonly storage: Storage;
+  /** The runs whose transcripts were to be deleted, in order; as often as they were asked for. */
+  readonly transcriptsDeleted: readonly string[];
   readonly replica: () => Promise<Replica>;
 }
 
 export const brokers = ["memory", "redis"] as const;
 
-export async function world(kind: (typeof brokers)[number]): Promise<World> {
+/** `retentionMs` is how long runs are kept after their end; for ever unless given. */
+export async function world(
+  kind: (typeof brokers)[number],
+  { retentionMs = 0 }: { readonly retentionMs?: number } = {},
+): Promise<World> {
   const stack = new AsyncDisposableStack();
   const database = stack.use(await freshDatabase());
   const db = stack.use(new Database(database.url));
   const broker = stack.use(await openBroker(kind, stack));
   const folder = await mkdtemp(join(tmpdir(), "antiphon-storage-"));
   stack.defer(async () => await rm(folder, { recursive: true }));
+  const transcriptsDeleted: string[] = [];
+  const taskio = createRouterTransport(({ service }) => {
+    service(TranscriptService, {
+      deleteTranscripts({ runIds }) {
+        transcriptsDeleted.push(...runIds);
+        return { done: true };
+      },
+    });
+  });
   const services = new Map<string, RunningService>();
   const transportOf = (service: RunningService, token: string) =>
     localTransport(service, { verify, log, token: async () => token });
   const replicas = stack.use(new AsyncDisposableStack());
   return {
     db,
+    databaseUrl: database.url,
     broker,
+    storage: fileStorage(folder),
+    transcriptsDeleted,
     async replica() {
       const incarnation = randomUUID();
       const address = `local:${incarnation}`;
@@ -82,11 +104,13 @@ export async function world(kind: (typeof brokers)[number]): Promise<World> {
           if (found === undefined) throw new Error(`no replica at ${to}`);
           return transportOf(found, "internal/scheduler");
         },
+        taskio: () => taskio,
         settings: {
           leaseMs,
           heartbeatMs: 300,
           replicaLeaseMs: 3_000,
           workStream: "workflow:tasks",
+          retentionMs,
         },
       });
       services.set(address, service);

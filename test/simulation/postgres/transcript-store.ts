@@ -51,5 +51,9 @@ export function transcriptStore(db: SimulatedDatabase): TranscriptStore {
           (entries.get(taskId) ?? []).filter((entry) => compareCursors(entry, after) > 0).slice(0, maxCount),
       });
     },
+
+    tasksOf: async () => await db.query(),
+    removeHeads: async () => await db.query(),
+    removeEntries: async () => await db.query(),
   };
 }

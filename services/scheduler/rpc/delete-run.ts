@@ -1,0 +1,46 @@
+import { randomUUID } from "node:crypto";
+import { toBinary } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  DeleteRunRequestSchema,
+  type SchedulerService,
+} from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { isRunId } from "../../../lib/ids/task-id.ts";
+import { sha256 } from "../content-digest.ts";
+import { requestIdReused } from "../core/decide-command.ts";
+import type { RemovalStore } from "../removal-store.ts";
+import { owningOf, runNotFound } from "./access.ts";
+import { refuse, requestIdFaults } from "./validate.ts";
+
+/** DeleteRun: hides a run at once; what belonged to it goes by and by. */
+export function deleteRun({
+  removals,
+}: {
+  readonly removals: Pick<RemovalStore, "hide">;
+}): ServiceImpl<typeof SchedulerService>["deleteRun"] {
+  return async (request, context) => {
+    refuse(requestIdFaults(request.requestId));
+    const { runId } = request;
+    if (!isRunId(runId)) throw runNotFound(runId);
+    const { clientId, admin } = owningOf(context);
+    const requestId = request.requestId || randomUUID();
+    const digest = `delete run ${sha256(toBinary(DeleteRunRequestSchema, { ...request, requestId: "" }))}`;
+    const outcome = await removals.hide(
+      { runId, clientId: admin ? undefined : clientId },
+      { clientId, requestId, digest },
+    );
+    switch (outcome) {
+      case "deleted":
+        return {};
+      case "reused":
+        throw requestIdReused(requestId);
+      case "not_found":
+        throw runNotFound(runId);
+      case "not_ended": {
+        const message = "the run, its parent, or a run that it started has not ended; cancel it first";
+        throw new DomainError("NOT_ENDED", message, { run_id: runId });
+      }
+    }
+  };
+}

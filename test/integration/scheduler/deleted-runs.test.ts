@@ -1,0 +1,218 @@
+import { randomUUID } from "node:crypto";
+import { createClient } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RunState } from "../../../gen/antiphon/scheduler/v1/run_pb.ts";
+import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { derivedUuid } from "../../../lib/ids/derived-uuid.ts";
+import { sql } from "../../../lib/postgres/sql.ts";
+import { artifactKey } from "../../../services/scheduler/artifact-key.ts";
+import { until } from "../../support/until.ts";
+import { bytes, type Replica, type World, world } from "./scheduler-world.ts";
+
+const noop = (...ids: string[]) => ({
+  nodes: ids.map((id) => ({ id, handler: "noop", dependencies: [], config: bytes({}) })),
+});
+
+async function* once(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
+
+async function textOf(all: World, key: string): Promise<string | undefined> {
+  const content = await all.storage.get(key);
+  if (content === undefined) return undefined;
+  let text = "";
+  for await (const chunk of content) text += Buffer.from(chunk).toString();
+  return text;
+}
+
+describe("a deleted run", () => {
+  let all: World;
+  let replica: Replica;
+
+  beforeAll(async () => {
+    all = await world("memory");
+    replica = await all.replica();
+  });
+  afterAll(async () => await all[Symbol.asyncDispose]());
+
+  async function start(requestId = randomUUID()): Promise<string> {
+    const { workflow } = await replica.client.createWorkflow({ name: "test", dag: noop("A") });
+    const { run } = await replica.client.startRun({ workflowId: workflow?.workflowId ?? "", requestId });
+    return run?.runId ?? "";
+  }
+
+  async function ended(requestId?: ReturnType<typeof randomUUID>): Promise<string> {
+    const runId = await start(requestId);
+    const worker = replica.fakeWorker();
+    await worker.complete(await worker.takeTask(`${runId}.A`, 1));
+    await until("the run has ended", async () => (await replica.client.getRun({ runId })).run?.endedAt);
+    return runId;
+  }
+
+  /** Rows of the run, but for the one that makes its request known. */
+  async function rowsOf(runId: string): Promise<number> {
+    const [row] = await all.db.query<{ count: number }>(sql`
+      select (
+        (select count(*) from scheduler.run_event where run_id = ${runId}::uuid)
+        + (select count(*) from scheduler.payload where run_id = ${runId}::uuid)
+        + (select count(*) from scheduler.program where run_id = ${runId}::uuid)
+        + (select count(*) from scheduler.run where run_id = ${runId}::uuid and removed_at is null)
+      )::int as count
+    `);
+    return row?.count ?? -1;
+  }
+
+  const isKnown = async (runId: string) =>
+    (await all.db.query(sql`select from scheduler.run where run_id = ${runId}::uuid`)).length === 1;
+
+  test("is found by nobody from the moment on, and by no list", async () => {
+    const runId = await ended();
+    await replica.client.deleteRun({ runId });
+    const missing = expect.objectContaining({ rawMessage: "there is no such run" });
+    await expect(replica.client.getRun({ runId })).rejects.toEqual(missing);
+    await expect(replica.client.listTasks({ runId })).rejects.toEqual(missing);
+    await expect(replica.client.listRunEvents({ runId })).rejects.toEqual(missing);
+    await expect(replica.client.getRunResults({ runId })).rejects.toEqual(missing);
+    await expect(replica.client.cancelRun({ runId })).rejects.toThrow("there is no such run");
+    await expect(replica.client.deleteRun({ runId })).rejects.toEqual(missing);
+    await expect(replica.client.getTask({ taskId: `${runId}.A` })).rejects.toThrow("there is no such task");
+    await expect(async () => {
+      for await (const _ of replica.client.watchRun({ runs: [{ runId }] }));
+    }).rejects.toEqual(missing);
+    const { runs } = await replica.client.listRuns({ includeChildren: true });
+    expect(runs.map((run) => run.runId)).not.toContain(runId);
+    expect((await replica.taskStates.getTaskStates({ taskIds: [`${runId}.A`] })).tasks).toEqual([]);
+  });
+
+  test("loses its history, outputs, files and transcripts, and no other run does", async () => {
+    const [runId, other] = [await ended(), await ended()];
+    const keyOf = (id: string) => artifactKey({ runId: id, nodeId: "A", attempt: 1, path: "a.txt" });
+    for (const id of [runId, other]) {
+      await all.storage.put(keyOf(id), once("text"));
+      await all.db.query(sql`
+        insert into scheduler.payload (run_id, digest, content) values (${id}::uuid, '\\x01', '\\x02')
+      `);
+    }
+    await replica.client.deleteRun({ runId });
+    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    expect(all.transcriptsDeleted.filter((id) => id === runId || id === other)).toEqual([runId]);
+    expect(await textOf(all, keyOf(runId))).toBeUndefined();
+    expect(await textOf(all, keyOf(other))).toBe("text");
+    expect(await rowsOf(other)).toBe(4);
+    expect((await replica.client.getRun({ runId: other })).run?.state).toBe(RunState.COMPLETED);
+  });
+
+  test("is not started again by a repeat of its request as long as that is known, and then is", async () => {
+    const requestId = randomUUID();
+    const runId = await ended(requestId);
+    expect(runId).toBe(derivedUuid("run", "alice", requestId));
+    await replica.client.deleteRun({ runId });
+    await expect(start(requestId)).rejects.toThrow(`run ${runId} was deleted`);
+    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    await expect(start(requestId)).rejects.toThrow(`run ${runId} was deleted`);
+    expect(await isKnown(runId)).toBe(true);
+    await all.db.query(sql`
+      update scheduler.run
+      set
+        created_at = created_at - interval '25 hours',
+        ended_at = ended_at - interval '25 hours',
+        removed_at = removed_at - interval '25 hours'
+      where run_id = ${runId}::uuid
+    `);
+    await until("its row is removed", async () => !(await isKnown(runId)));
+    // Whoever still wrote when it was removed has its rest removed, too.
+    expect(all.transcriptsDeleted.filter((id) => id === runId)).toEqual([runId, runId]);
+    expect(await start(requestId)).toBe(runId);
+  });
+
+  test("was deleted by this request when that is repeated, and by no other with its id", async () => {
+    const [runId, other] = [await ended(), await ended()];
+    const requestId = randomUUID();
+    await replica.client.deleteRun({ runId, requestId });
+    await replica.client.deleteRun({ runId, requestId });
+    await expect(replica.client.deleteRun({ runId: other, requestId })).rejects.toThrow(
+      "was used by another",
+    );
+    await expect(replica.client.getRun({ runId: other })).resolves.toBeDefined();
+  });
+
+  test("had ended, and was its caller's", async () => {
+    const live = await start();
+    await expect(replica.client.deleteRun({ runId: live })).rejects.toThrow("has not ended");
+    await replica.client.cancelRun({ runId: live });
+    const mallory = createClient(SchedulerService, replica.as("tasks-api/mallory"));
+    await expect(mallory.deleteRun({ runId: live })).rejects.toThrow("there is no such run");
+    const admin = createClient(SchedulerService, replica.as("admin-api/root"));
+    await admin.deleteRun({ runId: live });
+    await expect(replica.client.getRun({ runId: live })).rejects.toThrow("there is no such run");
+  });
+
+  test("takes the runs with it that it started, and theirs, once all have ended", async () => {
+    const [root, child, grandchild] = [await ended(), await ended(), await ended()];
+    await all.db.query(sql`
+      update scheduler.run set parent_run_id = ${root}::uuid where run_id = ${child}::uuid
+    `);
+    await all.db.query(sql`
+      update scheduler.run
+      set parent_run_id = ${child}::uuid, ended_at = null
+      where run_id = ${grandchild}::uuid
+    `);
+    await expect(replica.client.deleteRun({ runId: root })).rejects.toThrow("has not ended");
+    await all.db.query(sql`update scheduler.run set ended_at = now() where run_id = ${grandchild}::uuid`);
+    await all.db.query(sql`update scheduler.run set ended_at = null where run_id = ${root}::uuid`);
+    await expect(replica.client.deleteRun({ runId: child })).rejects.toThrow("its parent");
+    await all.db.query(sql`update scheduler.run set ended_at = now() where run_id = ${root}::uuid`);
+    await replica.client.deleteRun({ runId: root });
+    for (const runId of [root, child, grandchild]) {
+      await expect(replica.client.getRun({ runId })).rejects.toThrow("there is no such run");
+      await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    }
+  });
+
+  test("tells its late worker that its lease is lost, as a run that never was", async () => {
+    const runId = await start();
+    const worker = replica.fakeWorker();
+    const taken = await worker.takeTask(`${runId}.A`, 1);
+    await replica.client.cancelRun({ runId });
+    await replica.client.deleteRun({ runId });
+    await worker.complete(taken);
+    await until("the worker is told", async () =>
+      (await worker.controls()).some(({ order }) => order.case === "leaseLost"),
+    );
+  });
+});
+
+describe("a run that ended long ago", () => {
+  test("is removed when it is older than the retention, and one that goes on or ended since is not", async () => {
+    await using all = await world("memory", { retentionMs: 3_600_000 });
+    const replica = await all.replica();
+    const { workflow } = await replica.client.createWorkflow({ name: "test", dag: noop("A") });
+    const started = await Promise.all(
+      Array.from({ length: 250 }, async () => {
+        const { run } = await replica.client.startRun({ workflowId: workflow?.workflowId ?? "" });
+        return run?.runId ?? "";
+      }),
+    );
+    const [live = "", recent = "", ...old] = started;
+    await Promise.all([recent, ...old].map(async (runId) => await replica.client.cancelRun({ runId })));
+    await all.db.query(sql`
+      update scheduler.run
+      set created_at = created_at - interval '25 hours', ended_at = ended_at - interval '2 hours'
+      where run_id = any (${old}::uuid[])
+    `);
+    const kept = async () => {
+      const { runs } = await replica.client.listRuns({ pageSize: 1_000 });
+      return runs.map(({ runId }) => runId).sort();
+    };
+    await until("old runs are hidden", async () => (await kept()).length === 2, 30_000);
+    expect(await kept()).toEqual([live, recent].sort());
+    const left = async () => {
+      const rows = await all.db.query<{ run_id: string }>(
+        sql`select distinct run_id from scheduler.run_event`,
+      );
+      return rows.map(({ run_id }) => run_id).sort();
+    };
+    await until("their history is removed", async () => (await left()).length === 2, 30_000);
+    expect(await left()).toEqual([live, recent].sort());
+  });
+});
