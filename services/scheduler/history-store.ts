@@ -154,18 +154,23 @@ export function historyStore(db: Database) {
       `);
     },
 
-    /** The history of one run in order, empty when there is none, for whoever may begin it: the id of a deleted run is not free. */
-    async eventsToDecide(runId: string): Promise<readonly EventRow[] | "deleted"> {
+    /** As `eventsOf`, for whoever may begin these runs: the id of a deleted run is not free. */
+    async eventsToDecide(
+      runIds: readonly string[],
+    ): Promise<{ readonly events: readonly EventRow[]; readonly deleted: readonly string[] }> {
       const rows = await db.query<EventRow & { readonly is_deleted: boolean }>(sql`
         select
           run.deleted_at is not null as is_deleted,
           run.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
-        from scheduler.run as run
+        from unnest(${runIds}::uuid[]) as wanted (run_id)
+        join scheduler.run as run using (run_id)
         left join scheduler.run_event as event on event.run_id = run.run_id and run.deleted_at is null
-        where run.run_id = ${runId}::uuid
-        order by event.seq
+        order by run.run_id, event.seq
       `);
-      return rows[0]?.is_deleted === true ? "deleted" : rows;
+      return {
+        events: rows.filter(({ is_deleted }) => !is_deleted),
+        deleted: rows.flatMap(({ is_deleted, run_id }) => (is_deleted ? [run_id] : [])),
+      };
     },
 
     /** Those of the runs whose histories go on after the given seqs. */

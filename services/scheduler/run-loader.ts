@@ -1,3 +1,4 @@
+import { GatheredReads } from "../../lib/async/gathered-reads.ts";
 import { begin, evolve } from "./core/evolve.ts";
 import { type Plan, planOf } from "./core/plan.ts";
 import type { Run } from "./core/run.ts";
@@ -18,6 +19,9 @@ export class RunLoader {
   readonly #history: Pick<HistoryStore, "eventsOf" | "eventsToDecide">;
   readonly #workflows: Pick<WorkflowStore, "read">;
   readonly #plans = new Map<string, Plan>();
+  readonly #shown = new GatheredReads<string, Run>((runIds) => this.load(runIds));
+  // Of their own: whoever decides goes on to change what it was given.
+  readonly #toDecide = new GatheredReads<string, Run | "deleted">((runIds) => this.#loadToDecide(runIds));
 
   constructor(
     history: Pick<HistoryStore, "eventsOf" | "eventsToDecide">,
@@ -32,15 +36,21 @@ export class RunLoader {
     return await this.#foldAll(await this.#history.eventsOf(runIds));
   }
 
-  /** One run as history has it; undefined when it is unknown or deleted. Throws `HistoryUnreadable`. */
+  /** One run as history has it, not to be changed; undefined when it is unknown or deleted. Throws `HistoryUnreadable`. */
   async loadOne(runId: string): Promise<Run | undefined> {
-    return (await this.load([runId])).get(runId);
+    return await this.#shown.get(runId);
   }
 
-  /** As `loadOne`, for whoever may begin the run when there is none. */
+  /** As `loadOne`, for whoever decides about the run, and may begin it when there is none. */
   async loadToDecide(runId: string): Promise<Run | "deleted" | undefined> {
-    const rows = await this.#history.eventsToDecide(runId);
-    return rows === "deleted" ? rows : (await this.#foldAll(rows)).get(runId);
+    return await this.#toDecide.get(runId);
+  }
+
+  async #loadToDecide(runIds: readonly string[]): Promise<Map<string, Run | "deleted">> {
+    const { events, deleted } = await this.#history.eventsToDecide(runIds);
+    const runs: Map<string, Run | "deleted"> = await this.#foldAll(events);
+    for (const runId of deleted) runs.set(runId, "deleted");
+    return runs;
   }
 
   /** The plans of stored workflows. Throws when one is not stored. */
