@@ -17,8 +17,9 @@ export class FakeScheduler {
   readonly transport: Transport;
   /** Answers as they came, in order. */
   readonly answers: AnswerPromptRequest[] = [];
-  /** How often it was asked for states. */
+  /** How often it was asked for states, and how many it answered. */
   calls = 0;
+  statesAnswered = 0;
   /** What the next answer is refused with. */
   readonly refusals: unknown[] = [];
   /** Called before an answer is looked at. */
@@ -33,7 +34,9 @@ export class FakeScheduler {
         getTaskStates: ({ taskIds, knownRunSeqs }) => {
           this.calls += 1;
           const tasks = taskIds.flatMap((taskId) => this.#tasks.get(taskId) ?? []);
-          return { tasks: tasks.filter(({ taskId, runSeq }) => runSeq > (knownRunSeqs[taskId] ?? 0)) };
+          const newer = tasks.filter(({ taskId, runSeq }) => runSeq > (knownRunSeqs[taskId] ?? 0));
+          this.statesAnswered += newer.length;
+          return { tasks: newer };
         },
         answerPrompt: (request) => {
           this.onAnswer(request);

@@ -2,6 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Broker } from "../../../lib/broker/broker.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
+import { until } from "../../support/until.ts";
 import { FakeWriter } from "./fake-writer.ts";
 import {
   brokerKinds,
@@ -143,6 +144,26 @@ describe.each(brokerKinds)("watchers on %s", (kind) => {
     expect([...seen.values()].map(({ length }) => length).sort((a, b) => a - b)).toEqual(
       Array.from({ length: 19 }, (_, index) => index + 1),
     );
+  });
+
+  test("of a thousand idle tasks cost a question or two a look, and no answer", async () => {
+    const running = await world.start();
+    const taskIds = Array.from({ length: 1_000 }, () => world.scheduler.task());
+    const stop = new AbortController();
+    let snapshots = 0;
+    const watching = Array.from({ length: 10 }, async (_, index) => {
+      const tasks = taskIds.slice(index * 100, index * 100 + 100).map((taskId) => ({ taskId }));
+      for await (const { news } of clientOf(running).watch({ tasks }, { signal: stop.signal })) {
+        if (news?.news.case === "snapshot") snapshots += 1;
+      }
+    }).map((each) => each.catch(() => undefined));
+    await until("all are watched", () => snapshots === 1_000, 30_000);
+    const { calls, statesAnswered } = world.scheduler;
+    await until("they were looked at three times", () => world.scheduler.calls >= calls + 3, 30_000);
+    expect(world.scheduler.calls - calls).toBeLessThan(30);
+    expect(world.scheduler.statesAnswered).toBe(statesAnswered);
+    stop.abort();
+    await Promise.all(watching);
   });
 
   test("see a task's news although every wake is lost", async () => {
