@@ -1,7 +1,7 @@
 import stringWidth from "string-width";
 
 /** A colour on or off, which takes no room. */
-const color = new RegExp(`${"\u001b"}\\[[\\d;]*m`, "y");
+const color = new RegExp(`${String.fromCodePoint(27)}\\[[\\d;]*m`, "y");
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 

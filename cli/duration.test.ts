@@ -21,12 +21,14 @@ describe("parseDuration", () => {
 
 describe("formatDuration", () => {
   test.each([
-    [0, "0.0s"],
+    [0, "0ms"],
+    [12.4, "12ms"],
+    [100, "0.1s"],
     [4_100, "4.1s"],
     [130_000, "2m 10s"],
     [11_100_000, "3h 5m"],
     [180_000_000, "2d 2h"],
-    [-5, "0.0s"],
+    [-5, "0ms"],
   ])("writes %i ms as %s", (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });

@@ -17,9 +17,10 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
-/** A time for people, in its two largest units: `4.1s`, `2m 10s`, `3h 5m`. */
+/** A time for people, in its two largest units: `12ms`, `4.1s`, `2m 10s`, `3h 5m`. */
 export function formatDuration(ms: number): string {
-  const seconds = Math.max(0, ms) / 1_000;
+  if (ms < 100) return `${Math.max(0, Math.round(ms))}ms`;
+  const seconds = ms / 1_000;
   if (seconds < 60) return `${seconds.toFixed(1)}s`;
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3_600)];
   if (hours === 0) return `${minutes}m ${Math.floor(seconds % 60)}s`;

@@ -13,8 +13,8 @@ describe("reportOf", () => {
     ] as const;
     const thrown = toConnectError(DomainError.ofFaults(faults));
     expect(reportLines(reportOf(thrown))).toEqual([
-      "error: dag.nodes[0].handler: nobody offers it (and 1 more) (INVALID_ARGUMENT, UNKNOWN_HANDLER)",
-      "  dag.nodes[0].handler: nobody offers it (UNKNOWN_HANDLER)",
+      "error: the request is refused for its faults (INVALID_ARGUMENT, UNKNOWN_HANDLER)",
+      "  dag.nodes[0].handler: nobody offers it",
       "  dag.nodes[1].id: is there twice (DUPLICATE_NODE)",
       "hint: antiphon workers lists what is offered",
     ]);
@@ -30,6 +30,11 @@ describe("reportOf", () => {
     [new Error("anything"), exitCode.failed],
   ])("ends %s with %i", (thrown, code) => {
     expect(reportOf(thrown).exitCode).toBe(code);
+  });
+
+  test("names what is not there in one way", () => {
+    const thrown = toConnectError(new DomainError("RUN_NOT_FOUND", "there is no such run", { run_id: "r1" }));
+    expect(reportLines(reportOf(thrown))[0]).toBe("error: there is no run r1 (NOT_FOUND, RUN_NOT_FOUND)");
   });
 
   test("shows what a server said without control characters", () => {

@@ -40,9 +40,10 @@ export function reportLines({ message, code, reason, faults, hint }: FailureRepo
   const names = [code, reason].filter((name) => name !== "").join(", ");
   return [
     `error: ${message}${names === "" ? "" : ` (${names})`}`,
-    ...faults.map(
-      (fault) => `  ${fault.path}: ${fault.message}${fault.reason === "" ? "" : ` (${fault.reason})`}`,
-    ),
+    ...faults.map((fault) => {
+      const where = fault.path === "" ? "" : `${fault.path}: `;
+      return `  ${where}${fault.message}${["", reason].includes(fault.reason) ? "" : ` (${fault.reason})`}`;
+    }),
     ...(hint === "" ? [] : [`hint: ${hint}`]),
   ].map(plainText);
 }
@@ -69,7 +70,7 @@ function usage({ message }: CommanderError): FailureReport {
 }
 
 function ofCall(thrown: ConnectError): FailureReport {
-  const { code, reason, message, faults } = refusalOf(thrown);
+  const { code, reason, faults } = refusalOf(thrown);
   if (isUnreachable(thrown) && reason === "") {
     return {
       exitCode: exitCode.unreachable,
@@ -82,13 +83,32 @@ function ofCall(thrown: ConnectError): FailureReport {
   }
   return {
     exitCode: exitCodeOf[code] ?? exitCode.failed,
-    message,
+    message: wording(thrown),
     code: codeName(code),
     reason,
     faults,
     hint: hints[reason] ?? "",
   };
 }
+
+/** What a refusal says, in the words of the command line where it has its own: the server's tell the first fault, which is listed anyway. */
+function wording(thrown: ConnectError): string {
+  const { reason, message, metadata, faults } = refusalOf(thrown);
+  if (faults.length > 0)
+    return `the request is refused for ${faults.length === 1 ? "a fault" : "its faults"}`;
+  const [noun, key] = missing[reason] ?? [];
+  const id = key === undefined ? undefined : metadata[key];
+  return noun === undefined || id === undefined || id === "" ? message : `there is no ${noun} ${id}`;
+}
+
+/** What is not there, by the reason, and which detail of the refusal names it. */
+const missing: Readonly<Record<string, readonly [noun: string, key: string]>> = {
+  TASK_NOT_FOUND: ["task", "task_id"],
+  RUN_NOT_FOUND: ["run", "run_id"],
+  WORKFLOW_NOT_FOUND: ["workflow", "workflow_id"],
+  SCHEDULE_NOT_FOUND: ["schedule", "schedule_id"],
+  PROMPT_NOT_FOUND: ["prompt", "prompt_id"],
+};
 
 const exitCodeOf: Readonly<Partial<Record<Code, ExitCode>>> = {
   [Code.NotFound]: exitCode.notFound,
@@ -102,10 +122,18 @@ const exitCodeOf: Readonly<Partial<Record<Code, ExitCode>>> = {
 const hints: Readonly<Record<string, string>> = {
   TASK_NOT_FOUND: "antiphon ls",
   RUN_NOT_FOUND: "antiphon ls",
+  WORKFLOW_NOT_FOUND: "antiphon workflow list",
+  SCHEDULE_NOT_FOUND: "antiphon schedule list",
+  WORKFLOW_IN_USE: "antiphon schedule list tells which schedule starts it",
+  RUN_ENDED: "antiphon rerun starts it again",
+  REQUEST_ID_REUSED: "the same --request-id was used for something else",
+  PAGE_TOKEN_INVALID: "a page token goes with the options of the page before",
+  CONDITION_INVALID: "docs/workflows.md tells what a condition may be",
   UNKNOWN_HANDLER: "antiphon workers lists what is offered",
   FILE_REJECTED: "programs are .py and .waldiez files",
   TOO_LARGE: "programs are at most 5 MiB, inputs 64 KiB",
-  NOT_ENDED: "antiphon attach follows a task to its end",
+  NOT_ENDED:
+    "antiphon attach follows a task to its end, antiphon runs watch a run; antiphon cancel ends either",
   PROMPT_CLOSED: "somebody else answered, or the task has gone on",
   CREDENTIALS_INVALID:
     "see clients.json in the data folder, or set ANTIPHON_CLIENT_ID and ANTIPHON_CLIENT_SECRET",

@@ -128,7 +128,7 @@ export class RunSession {
             throw error;
           });
         };
-        this.#conversation.put({ id, text: / $/.test(text) ? text : `${text} `, secret, reply });
+        this.#conversation.put({ id, text: text.endsWith(" ") ? text : `${text} `, secret, reply });
       } else await screen.note(`${text.trim()}\n  antiphon answer ${taskId} ${promptId} TEXT`);
     }
   }

@@ -1,5 +1,5 @@
 import { TaskSchema } from "../gen/antiphon/scheduler/v1/task_pb.ts";
-import type { Antiphon, Task } from "../sdk/typescript/antiphon.ts";
+import { type Antiphon, isFinalTask, isUnreachable, type Task } from "../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { exitCode } from "./exit-code.ts";
@@ -10,7 +10,7 @@ import { readableJson } from "./readable-json.ts";
 import type { Screen } from "./screen.ts";
 import { stateWord } from "./state-word.ts";
 import { type SessionEnd, TaskSession } from "./task-session.ts";
-import { took } from "./times.ts";
+import { ago, took } from "./times.ts";
 
 /** A result is shown so far on one line; the whole of it by `get`. */
 const longestResultLine = 200;
@@ -34,22 +34,20 @@ export async function showTask({
 } & FormatOption): Promise<void> {
   const screen = context.screen({ dataToStderr: output === "json" });
   using asker = context.asker(screen);
-  const { runId } = await task.get();
+  const { runId, state: stateBefore } = await task.get();
   const session = new TaskSession({
     attach: (signal) => task.attach({ after, signal }),
     asker,
     screen,
     cancel: async () => void (await antiphon.scheduler.cancelRun({ runId })),
   });
-  const end = await untilInterrupted(session);
+  const end = await untilInterrupted(session).catch((error: unknown) => refuseAway(error, task));
   if (end.kind === "ended") {
     const record = await task.get();
     const elapsed = took(record.createdAt, record.endedAt, new Date());
-    await screen.note(
-      end.failure === undefined
-        ? `${stateWord(end.state)} after ${elapsed}`
-        : `${stateWord(end.state)} after ${elapsed}: ${failureText(end.failure)}`,
-    );
+    const when = isFinalTask(stateBefore) ? ` ${ago(record.endedAt, new Date())},` : "";
+    const why = end.failure === undefined ? "" : `: ${failureText(end.failure)}`;
+    await screen.note(`${stateWord(end.state)}${when} after ${elapsed}${why}`);
     const result = Buffer.from(record.output).toString();
     if (output === "json") await context.screen().line(JSON.stringify(readableJson(TaskSchema, record)));
     else if (result !== "" && result !== "null") await screen.note(`result: ${shortened(plainText(result))}`);
@@ -57,6 +55,17 @@ export async function showTask({
     return;
   }
   await sayGoodbye(end, { context, screen, task });
+}
+
+/** A server that stays away does not end what it runs. */
+function refuseAway(cause: unknown, { id }: Task): never {
+  if (!isUnreachable(cause)) throw cause;
+  throw new CommandFailure("the server does not answer", {
+    exitCode: exitCode.unreachable,
+    reason: "SERVER_UNREACHABLE",
+    hint: `the task is not lost; when the server is back, antiphon attach ${id} comes back to it`,
+    cause,
+  });
 }
 
 async function untilInterrupted(session: TaskSession): Promise<SessionEnd> {

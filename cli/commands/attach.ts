@@ -17,5 +17,5 @@ export function attachCommand(context: CommandContext): Command {
       const { output, after = "" } = options;
       await showTask({ context, antiphon, task, output, after });
     });
-  return withFormat(withServer(command));
+  return withFormat(withServer(command), ["table", "json"]);
 }

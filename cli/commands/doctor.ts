@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parseEnv } from "node:util";
 import { type Command, createCommand } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { checkBroker } from "../doctor/broker.ts";
@@ -11,6 +13,7 @@ import { checkPython, checkUv } from "../doctor/python.ts";
 import { checkSandbox } from "../doctor/sandbox.ts";
 import { checkDataFolder, checkPort } from "../doctor/server.ts";
 import { exitCode } from "../exit-code.ts";
+import { findLocalServer } from "../local-server.ts";
 import { type FormatOption, withFormat } from "../output-format.ts";
 import { plainText } from "../plain-text.ts";
 import type { Screen } from "../screen.ts";
@@ -34,6 +37,7 @@ export function doctorCommand(context: CommandContext): Command {
     .option("--data-dir <folder>", "the data folder of a server here")
     .action(async ({ output, dataDir }: FormatOption & { readonly dataDir?: string }) => {
       const findings = await findAll({
+        ...variablesOfFile(".env"),
         ...process.env,
         ...(dataDir !== undefined && { ANTIPHON_DATA_DIR: dataDir }),
       });
@@ -42,17 +46,19 @@ export function doctorCommand(context: CommandContext): Command {
       else for (const finding of findings) await print(screen, finding);
       if (findings.some(({ status }) => status === "missing")) context.endWith(exitCode.failed);
     });
-  return withFormat(command);
+  return withFormat(command, ["table", "json"]);
 }
 
 async function findAll(env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
   const temporary = await mkdtemp(join(tmpdir(), "antiphon-doctor-"));
+  const local = await findLocalServer({ dataDirectory: env["ANTIPHON_DATA_DIR"], from: process.cwd() });
+  const running = local?.url === undefined ? undefined : new URL(local.url);
   const surroundings: Surroundings = {
     env,
     temporary,
-    dataDirectory: resolve(env["ANTIPHON_DATA_DIR"] ?? ".antiphon"),
-    host: env["API_HOST"] ?? "127.0.0.1",
-    port: Number(env["API_PORT"] ?? 8_000),
+    dataDirectory: local?.dataDirectory ?? resolve(env["ANTIPHON_DATA_DIR"] ?? ".antiphon"),
+    host: running?.hostname ?? env["API_HOST"] ?? "127.0.0.1",
+    port: Number(running?.port || (env["API_PORT"] ?? 8_000)),
   };
   try {
     const found = await Promise.all(
@@ -65,6 +71,16 @@ async function findAll(env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
     return found.flat();
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** As a server that is started here reads it; nothing when there is no such file. */
+function variablesOfFile(path: string): NodeJS.Dict<string> {
+  try {
+    return parseEnv(readFileSync(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw error;
   }
 }
 

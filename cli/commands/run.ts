@@ -58,7 +58,7 @@ export function runCommand(context: CommandContext): Command {
         await context.screen().line(said);
       }
     });
-  return withFormat(withServer(command));
+  return withFormat(withServer(command), ["table", "json"]);
 }
 
 async function readProgram(file: string): Promise<Buffer> {

@@ -12,7 +12,7 @@ export const checkPort: Check = async ({ host, port }) => {
   if (fault !== "EADDRINUSE")
     return { name, status: "missing", detail: `cannot listen on ${host}: ${fault}`, mend: "set API_HOST" };
   if (await isOurs(host, port)) return { name, status: "ok", detail: "a server of ours listens there" };
-  const mend = `end what listens there (ss -ltnp 'sport = :${port}'), or set API_PORT`;
+  const mend = `end what listens there (ss -ltnp 'sport = :${port}'), or start on another: npm start -- --port ${port + 1}`;
   return { name, status: "missing", detail: "another program listens there", mend };
 };
 

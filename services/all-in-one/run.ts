@@ -42,6 +42,10 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
     return 1;
   } catch (error) {
     say(`antiphon: ${error instanceof Error ? error.message : String(error)}`);
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE")
+      say(
+        "hint: another program listens there; take another port: npm start -- --port 8001, or API_PORT=8001",
+      );
     if (!(error instanceof ConfigError) && process.env["LOG_LEVEL"] === "debug")
       say(String((error as Error).stack));
     return error instanceof ConfigError ? 2 : 1;
