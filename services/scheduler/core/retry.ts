@@ -18,8 +18,9 @@ export function retryDelayMs(
     return undefined;
   if (policy.nonRetryable.includes(failure.reason)) return undefined;
   if (failure.retryDelayMs !== undefined) return Math.min(Math.max(failure.retryDelayMs, 0), maxRetryDelayMs);
-  const grown = policy.initialDelayMs * policy.multiplier ** (failures - 1);
-  const bounded = Math.min(grown, policy.maxDelayMs);
+  // Bounded before it is multiplied: nothing times infinity is no number.
+  const growth = Math.min(policy.multiplier ** (failures - 1), Number.MAX_VALUE);
+  const bounded = Math.min(policy.initialDelayMs * growth, policy.maxDelayMs);
   return Math.round(bounded * (1 - policy.jitter * fractionOf(`${seed} ${failures}`)));
 }
 
