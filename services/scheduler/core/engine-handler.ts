@@ -47,7 +47,7 @@ export function sleepOf(config: JsonObject): Read<Sleep> {
     return { fault: { at: ".duration", message: "give either duration or until" } };
   }
   if (until !== undefined) {
-    const time = typeof until === "string" && instantForm.test(until) ? Date.parse(until) : Number.NaN;
+    const time = typeof until === "string" ? timeOf(until) : Number.NaN;
     return Number.isNaN(time)
       ? { fault: { at: ".until", message: "is not a time such as 2026-01-31T09:00:00Z" } }
       : { value: { until: new Date(time) } };
@@ -82,7 +82,7 @@ export function approvalOf(config: JsonObject): Read<Approval> {
   if (
     !isTexts(choices) ||
     choices.length > maxChoices ||
-    choices.some((text) => text === "" || text.length > maxChoiceLength)
+    choices.some((text) => text.trim() === "" || text.length > maxChoiceLength)
   ) {
     return { fault: { at: ".choices", message: `is not a list of at most ${maxChoices} short texts` } };
   }
@@ -101,7 +101,10 @@ export function verdictOf(
   answer: string,
 ): { readonly approved: boolean; readonly choice?: string } | undefined {
   const said = answer.trim();
-  if (choices.length > 0) return choices.includes(said) ? { approved: true, choice: said } : undefined;
+  if (choices.length > 0) {
+    const choice = choices.find((text) => text.trim() === said);
+    return choice === undefined ? undefined : { approved: true, choice };
+  }
   const word = said.toLowerCase();
   if (approving.has(word)) return { approved: true };
   return rejecting.has(word) ? { approved: false } : undefined;
@@ -150,6 +153,15 @@ export function engineConfigFault(handler: EngineHandler, config: JsonObject): C
 }
 
 const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Milliseconds since 1970; NaN for a text that is no time, or names a day that its month does not have. */
+function timeOf(text: string): number {
+  const day = text.slice(0, 10);
+  const midnight = Date.parse(`${day}T00:00:00Z`);
+  if (!instantForm.test(text) || Number.isNaN(midnight)) return Number.NaN;
+  return new Date(midnight).toISOString().startsWith(day) ? Date.parse(text) : Number.NaN;
+}
+
 const durationForm = /^(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h|d)$/;
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
