@@ -23,8 +23,8 @@ export function parseJson(bytes: Uint8Array): { readonly value: Json } | { reado
   } catch {
     return { fault: "is not UTF-8 JSON" };
   }
-  if (isDeeperThan(value, maxJsonDepth)) return { fault: `is nested deeper than ${maxJsonDepth} levels` };
-  return { value };
+  const fault = faultOf(value, maxJsonDepth);
+  return fault === undefined ? { value } : { fault };
 }
 
 /** Writes a value as UTF-8 JSON. */
@@ -37,4 +37,17 @@ export function isDeeperThan(value: Json, depth: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (depth === 0) return true;
   return Object.values(value).some((child: Json) => isDeeperThan(child, depth - 1));
+}
+
+/** What is wrong with a value that was read, in one walk. */
+function faultOf(value: Json, depth: number): string | undefined {
+  // 1e999 is read as infinity and would be written as null.
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : "has a number that is too large";
+  if (typeof value !== "object" || value === null) return undefined;
+  if (depth === 0) return `is nested deeper than ${maxJsonDepth} levels`;
+  for (const child of Object.values<Json>(value)) {
+    const fault = faultOf(child, depth - 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
