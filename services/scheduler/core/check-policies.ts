@@ -6,6 +6,7 @@ import type { NodeDefinition } from "./definition.ts";
 import { engineConfigFault, isEngineHandler } from "./engine-handler.ts";
 import type { Json } from "./json.ts";
 import { maxRetryDelayMs } from "./retry.ts";
+import { compile } from "./template.ts";
 
 const maxLimitMs = 365 * 24 * 60 * 60 * 1_000;
 const maxAttempts = 1_000;
@@ -87,6 +88,10 @@ function isBetween(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;
 }
 
+/** Whether items are a list, or a text that is one template: what is wrong within the template is said elsewhere. */
 function mayBeList(items: Json): boolean {
-  return Array.isArray(items) || (typeof items === "string" && /^\{\{.*\}\}$/s.test(items.trim()));
+  if (Array.isArray(items)) return true;
+  const found = { references: [], faults: [] };
+  const { kind } = compile(items, found);
+  return typeof items === "string" && (kind === "value" || found.faults.length > 0);
 }
