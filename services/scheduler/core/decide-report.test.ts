@@ -9,8 +9,8 @@ import {
   leased,
   taskOfNode,
 } from "../../../test/support/a-run.ts";
-import { decideHeld, decideLapse, decideReport, maxEvents, type Report } from "./decide-report.ts";
-import type { Run } from "./run.ts";
+import { decideHeld, decideLapse, decideReport, type Report } from "./decide-report.ts";
+import { maxEvents, type Run } from "./run.ts";
 
 const report = (word: Report["word"], more: Partial<Report> = {}): Report => ({
   nodeId: "A",

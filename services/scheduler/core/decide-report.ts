@@ -8,10 +8,7 @@
  *   R3. Whoever lost an attempt, or never had it, is told so.
  */
 import type { AttemptFact, Fact, Lease, LeftFile, Outcome } from "./event.ts";
-import { isUnderway, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
-
-/** How many events a run may have before it takes no more questions and retries. */
-export const maxEvents = 100_000;
+import { isUnderway, isUntaken, maxEvents, type Prompt, type Run, type Task, taskOf } from "./run.ts";
 
 /** What a worker reports. */
 export interface Report {

@@ -1,5 +1,5 @@
-import type { KeptOutput } from "./event.ts";
-import type { Run } from "./run.ts";
+import type { KeptOutput, KeptPrompt } from "./event.ts";
+import type { Prompt, Run } from "./run.ts";
 import { isMildlySkipped } from "./step.ts";
 
 /**
@@ -16,9 +16,11 @@ export function keptOf(run: Run): KeptOutput[] {
   for (const index of steady) {
     const task = run.tasks[index];
     if (task === undefined) continue;
-    const { name: nodeId, state, output, files } = task;
+    const { name: nodeId, state, output, files, prompts } = task;
     const isKept = state === "completed" && output !== undefined;
-    if (isKept) kept.push({ nodeId, output, files });
+    if (isKept) {
+      kept.push({ nodeId, output, files, ...(prompts.length > 0 && { prompts: prompts.map(keptPrompt) }) });
+    }
     if (!isKept && !isMildlySkipped(task)) continue;
     for (const dependent of nodes[index]?.dependents ?? []) {
       waitsFor[dependent] = (waitsFor[dependent] ?? 0) - 1;
@@ -26,4 +28,16 @@ export function keptOf(run: Run): KeptOutput[] {
     }
   }
   return kept;
+}
+
+function keptPrompt({ promptId, attempt, text, password, openedAt, answeredBy, answer }: Prompt): KeptPrompt {
+  return {
+    promptId,
+    attempt,
+    text,
+    password,
+    openedAt: openedAt.toISOString(),
+    ...(answeredBy !== undefined && { answeredBy }),
+    ...(answer !== undefined && { answer }),
+  };
 }

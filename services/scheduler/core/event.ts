@@ -63,6 +63,20 @@ export interface KeptOutput {
   readonly nodeId: string;
   readonly output: Json;
   readonly files: readonly LeftFile[];
+  /** What it asked, for the templates of nodes that name it; absent when nothing. */
+  readonly prompts?: readonly KeptPrompt[];
+}
+
+/** A question of a node that completed in a run that is repeated. Has no answer when it was secret, or closed without one. */
+export interface KeptPrompt {
+  readonly promptId: string;
+  readonly attempt: number;
+  readonly text: string;
+  readonly password: boolean;
+  /** As ISO 8601. */
+  readonly openedAt: string;
+  readonly answeredBy?: string;
+  readonly answer?: string;
 }
 
 /** A worker's right to an attempt. */

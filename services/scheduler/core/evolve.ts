@@ -7,7 +7,7 @@
  * What follows from each fact stands in step.ts, with E2 to E6.
  */
 import { approvalOf, verdictOf } from "./engine-handler.ts";
-import type { AttemptFact, Outcome, RunEvent } from "./event.ts";
+import type { AttemptFact, KeptPrompt, Outcome, RunEvent } from "./event.ts";
 import { configOf } from "./node-config.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { isHeldByWorker, isHolding, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
@@ -47,16 +47,18 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     isCancelRequested: false,
     unfinished: used.nodes.length,
     signals: [],
+    awaiting: new Map(),
     signalRequests: new Map(),
     endedAt: undefined,
   };
   const step = new Step(run, event.at);
   const first = run.tasks.filter(({ node, waitsFor }) => waitsFor === 0 && node !== used.onFailure);
-  for (const { nodeId, output, files } of event.kept ?? []) {
+  for (const { nodeId, output, files, prompts = [] } of event.kept ?? []) {
     const task = taskOf(run, nodeId);
     if (task === undefined)
       throw new Error(`run ${runId} keeps an output of ${nodeId}, which it does not have`);
     task.files = files;
+    task.prompts = prompts.map(keptPrompt);
     step.complete(task, output);
   }
   for (const task of first) if (task.state === "pending") step.open(task);
@@ -152,6 +154,7 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
     case "prompt_opened": {
       const { promptId, attempt, text, password, at } = event;
       task.prompts.push({ ...closedPrompt, promptId, attempt, text, password, openedAt: at, state: "open" });
+      task.openPrompts += 1;
       step.changed.add(task);
       step.enter(task, "waiting_for_input");
       return;
@@ -189,8 +192,10 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
 
 function answer(step: Step, task: Task, event: Extract<RunEvent, { type: "prompt_answered" }>): void {
   const { run } = step;
-  const prompt = task.prompts.find(({ promptId }) => promptId === event.promptId);
+  // From the end, where it nearly always stands: a task may have asked thousands.
+  const prompt = task.prompts.findLast(({ promptId }) => promptId === event.promptId);
   if (prompt === undefined) throw new Error(`run ${run.runId} has no prompt ${event.promptId}`);
+  if (prompt.state === "open") task.openPrompts -= 1;
   prompt.state = "answered";
   prompt.answeredBy = event.answeredBy;
   prompt.requestId = event.requestId;
@@ -198,7 +203,7 @@ function answer(step: Step, task: Task, event: Extract<RunEvent, { type: "prompt
   step.changed.add(task);
   if (step.nodeOf(task).engine === "approval") {
     endApproval(step, task, event);
-  } else if (!task.prompts.some(({ state }) => state === "open")) {
+  } else if (task.openPrompts === 0) {
     step.enter(task, "running");
   }
 }
@@ -243,6 +248,17 @@ function fire(step: Step, task: Task, timer: Extract<RunEvent, { type: "timer_fi
       return;
     }
   }
+}
+
+function keptPrompt({ openedAt, answeredBy, answer, ...prompt }: KeptPrompt): Prompt {
+  return {
+    ...prompt,
+    openedAt: new Date(openedAt),
+    state: answeredBy === undefined ? "attempt_ended" : "answered",
+    answeredBy,
+    requestId: undefined,
+    answer,
+  };
 }
 
 const closedPrompt: Pick<Prompt, "answeredBy" | "requestId" | "answer"> = {

@@ -11,7 +11,7 @@ import {
 } from "./engine-handler.ts";
 import type { JsonObject } from "./json.ts";
 import type { Run, Task } from "./run.ts";
-import { takeSignal } from "./signals.ts";
+import { awaitSignal } from "./signals.ts";
 import type { Step } from "./step.ts";
 
 /** How deep runs may start runs: the first has depth 0. */
@@ -33,7 +33,7 @@ export function openEngineTask(
     case "approval":
       return ask(step, task, config);
     case "wait_for_signal":
-      return awaitSignal(step, task, config);
+      return waitForSignal(step, task, config);
     case "workflow":
       return startChild(step, task, config);
   }
@@ -66,6 +66,7 @@ function ask(step: Step, task: Task, config: JsonObject): void {
     answer: undefined,
   };
   task.prompts.push(prompt);
+  task.openPrompts += 1;
   // The owner writes the transcript: the question here, the answer as entry 2.
   task.lastSeqs.set(task.attempt, 1);
   step.asked.push({ task, prompt });
@@ -73,13 +74,12 @@ function ask(step: Step, task: Task, config: JsonObject): void {
   step.limitAttempt(task);
 }
 
-function awaitSignal(step: Step, task: Task, config: JsonObject): void {
+function waitForSignal(step: Step, task: Task, config: JsonObject): void {
   const read = signalOf(config);
   if ("fault" in read) return refuse(step, task, read.fault);
   step.enter(task, "running");
-  task.awaitedSignal = read.value;
   step.limitAttempt(task);
-  takeSignal(step, task);
+  awaitSignal(step, task, read.value);
 }
 
 function startChild(step: Step, task: Task, config: JsonObject): void {

@@ -8,6 +8,9 @@ import type { Json } from "./json.ts";
 import type { Plan } from "./plan.ts";
 import type { RunState, TaskState } from "./task-state.ts";
 
+/** How many events a run may have before it takes no more questions and begins no attempt after one that failed. */
+export const maxEvents = 100_000;
+
 /** One execution. */
 export interface Run {
   readonly runId: string;
@@ -36,6 +39,8 @@ export interface Run {
   unfinished: number;
   /** Signals that no task has taken yet, oldest first. */
   readonly signals: Signal[];
+  /** Tasks that wait for a signal, by its name; first who has waited longest. */
+  readonly awaiting: Map<string, Set<Task>>;
   /** Digests of the requests that sent signals, by request id. */
   readonly signalRequests: Map<string, string>;
   endedAt: Date | undefined;
@@ -81,6 +86,8 @@ export interface Task {
   output: Json | undefined;
   failure: Failure | undefined;
   prompts: Prompt[];
+  /** How many of them are open. */
+  openPrompts: number;
   files: readonly LeftFile[];
   /** The last transcript entry of each attempt that ended with a report. */
   readonly lastSeqs: Map<number, number>;

@@ -19,7 +19,7 @@ import { configOf, scopeOf } from "./node-config.ts";
 import { openEngineTask } from "./open-engine-task.ts";
 import type { PlannedNode } from "./plan.ts";
 import { retryDelayMs } from "./retry.ts";
-import { isHolding, type Prompt, type Run, type Task } from "./run.ts";
+import { isHolding, maxEvents, type Prompt, type Run, type Task } from "./run.ts";
 import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
 import { resolve } from "./template.ts";
 
@@ -128,7 +128,8 @@ export class Step implements Consequences {
     this.#close(task);
     task.failedCount += 1;
     task.lastFailure = failure;
-    const delayMs = this.run.isCancelRequested
+    const isLast = this.run.isCancelRequested || this.run.seq >= maxEvents;
+    const delayMs = isLast
       ? undefined
       : retryDelayMs(this.nodeOf(task).retry, {
           failure,
@@ -195,7 +196,12 @@ export class Step implements Consequences {
   /** Nothing of an attempt that is over waits for anything any more. */
   #close(task: Task): void {
     task.timer = undefined;
-    task.awaitedSignal = undefined;
+    if (task.awaitedSignal !== undefined) {
+      this.run.awaiting.get(task.awaitedSignal)?.delete(task);
+      task.awaitedSignal = undefined;
+    }
+    if (task.openPrompts === 0) return;
+    task.openPrompts = 0;
     for (const prompt of task.prompts) if (prompt.state === "open") prompt.state = "attempt_ended";
   }
 
@@ -393,6 +399,7 @@ export function newTask({
     output: undefined,
     failure: undefined,
     prompts: [],
+    openPrompts: 0,
     files: [],
     lastSeqs: new Map(),
     items: undefined,
