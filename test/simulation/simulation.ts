@@ -108,7 +108,12 @@ class Simulation {
     });
     this.#ledger = ledger;
     this.#work = new WorkChecks({ world, ledger, violations, leaseMs, marginMs: leaseMarginMs });
-    this.#transcripts = new TranscriptChecks({ tables, ledger, violations });
+    this.#transcripts = new TranscriptChecks({
+      tables,
+      ledger,
+      violations,
+      isFaithful: (incarnation) => this.#work.isFaithful(incarnation),
+    });
     this.#brokerChecks = new BrokerChecks({ ledger, violations });
     this.#network = new Network({
       world,
@@ -383,12 +388,12 @@ class Simulation {
 
   /** What has not come to its end; undefined when all has. */
   async #leftOver(): Promise<string | undefined> {
-    if (!this.#clients.isContent) return "somebody waits for an answer";
     for (const run of this.#ledger.runs.values()) {
       if (isFinalRun(run.state)) continue;
       const open = run.tasks.map((task) => `${run.plan.nodes[task.node]?.id}#${task.attempt} ${task.state}`);
       return `run ${run.runId} is ${run.state}: ${open.join(", ")}`;
     }
+    if (this.#clients.waiting !== undefined) return this.#clients.waiting;
     const missing = this.#transcripts.missing();
     if (missing !== undefined) return missing;
     for (const prefix of [workPrefix, reportPrefix, controlPrefix, transcriptPrefix, asideStream]) {

@@ -1,8 +1,13 @@
 import type { ExecuteRequest } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import type {
+  GetTaskStatesRequest,
+  GetTaskStatesResponse,
+} from "../../../gen/antiphon/internal/v1/task_state_service_pb.ts";
+import type {
   HeartbeatRequest,
   HeartbeatResponse,
 } from "../../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import { parseTaskId } from "../../../lib/ids/task-id.ts";
 import { isFinalRun } from "../../../services/scheduler/core/task-state.ts";
 import type { CallWatcher } from "../processes/network.ts";
 import type { SimulatedProcess } from "../world/simulated-process.ts";
@@ -39,6 +44,24 @@ export class CallChecks implements CallWatcher {
       this.#work.heard(from, request as HeartbeatRequest, answer as HeartbeatResponse, sentMs);
     } else if (method === "Execute") {
       this.executed(request as ExecuteRequest);
+    } else if (method === "GetTaskStates") {
+      this.#seen(request as GetTaskStatesRequest, answer as GetTaskStatesResponse, sentMs);
+    }
+  }
+
+  /** What taskio is told of tasks must hold all that was committed when it asked. */
+  #seen(
+    { taskIds, knownRunSeqs }: GetTaskStatesRequest,
+    { tasks }: GetTaskStatesResponse,
+    sentMs: number,
+  ): void {
+    const told = new Map(tasks.map(({ taskId, runSeq }) => [taskId, runSeq]));
+    for (const taskId of taskIds) {
+      const committed = this.#ledger.seqAt(parseTaskId(taskId)?.runId ?? "", sentMs);
+      const known = told.get(taskId) ?? knownRunSeqs[taskId] ?? 0;
+      if (known >= committed) continue;
+      const message = `taskio is told of ${taskId} up to fact ${known}, and ${committed} was committed before it asked`;
+      this.#violations.report("stale answer", message);
     }
   }
 

@@ -48,6 +48,7 @@ export class Ledger {
   readonly prompts = new Map<string, LedgerPrompt>();
   readonly #attempts = new Map<string, LedgerAttempt>();
   readonly #runs = new Map<string, Run>();
+  readonly #commits = new Map<string, { readonly seq: number; readonly atMs: number }[]>();
   readonly #completed = new Set<string>();
   readonly #tables: Tables;
   readonly #world: World;
@@ -82,6 +83,11 @@ export class Ledger {
 
   attempt(taskId: string, attempt: number): LedgerAttempt | undefined {
     return this.#attempts.get(`${taskId}#${attempt}`);
+  }
+
+  /** The number of the last fact of a run that was committed by a moment. */
+  seqAt(runId: string, ms: number): number {
+    return this.#commits.get(runId)?.findLast(({ atMs }) => atMs <= ms)?.seq ?? 0;
   }
 
   /** The prompt with this text; every text is asked once. */
@@ -130,6 +136,9 @@ export class Ledger {
       this.#violations.report("gap in history", `${describe(row)} follows ${run?.seq ?? 0}`);
       return;
     }
+    const commits = this.#commits.get(row.run_id) ?? [];
+    this.#commits.set(row.run_id, commits);
+    commits.push({ seq: row.seq, atMs: this.#world.nowMs });
     if ("nodeId" in event) this.#noteAttempt(row.run_id, event);
     try {
       if (run !== undefined) evolve(run, event);

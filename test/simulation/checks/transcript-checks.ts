@@ -12,6 +12,7 @@ export class TranscriptChecks {
   readonly #tables: Tables;
   readonly #ledger: Ledger;
   readonly #violations: Violations;
+  readonly #isFaithful: (incarnation: string) => boolean;
   /** What handlers wrote, by task and attempt. */
   readonly #written = new Map<string, string>();
 
@@ -19,11 +20,15 @@ export class TranscriptChecks {
     tables,
     ledger,
     violations,
+    isFaithful,
   }: {
     readonly tables: Tables;
     readonly ledger: Ledger;
     readonly violations: Violations;
+    /** Whether the worker process of an incarnation has been there all the time, and nobody told it to end. */
+    readonly isFaithful: (incarnation: string) => boolean;
   }) {
+    this.#isFaithful = isFaithful;
     this.#tables = tables;
     this.#ledger = ledger;
     this.#violations = violations;
@@ -46,6 +51,10 @@ export class TranscriptChecks {
           const message = `${taskId}: ${entry.attempt}-${entry.seq} is stored after ${at.attempt}-${at.seq}`;
           this.#violations.report("transcript broken", message);
         }
+        if (body.body.case === "lost" && this.#isHeld(taskId, entry.attempt)) {
+          const message = `${taskId}: ${entry.attempt}-${entry.seq} is given up, and its worker is there and has to have it`;
+          this.#violations.report("transcript broken", message);
+        }
         if (body.attempt !== entry.attempt || body.seq !== entry.seq) {
           const message = `${taskId}: ${body.attempt}-${body.seq} is stored as ${entry.attempt}-${entry.seq}`;
           this.#violations.report("transcript broken", message);
@@ -53,6 +62,13 @@ export class TranscriptChecks {
         at = entry;
       }
     }
+  }
+
+  /** Whether the worker that wrote an attempt has to have what is not archived. */
+  #isHeld(taskId: string, number: number): boolean {
+    const attempt = this.#ledger.attempt(taskId, number);
+    if (attempt?.lease === undefined || attempt.lapsedAtMs !== undefined || attempt.isClosed) return false;
+    return this.#isFaithful(attempt.lease.incarnation);
   }
 
   /** What is not stored yet of tasks that are over; undefined when nothing. */

@@ -35,6 +35,7 @@ export class WorkChecks {
   readonly #tokens = new Map<Assignment, string>();
   /** Which processes have called themselves what. */
   readonly #incarnations = new Map<string, SimulatedProcess>();
+  readonly #stopping = new Set<SimulatedProcess>();
   readonly #resumedMs = new Map<SimulatedProcess, number>();
 
   constructor({
@@ -69,7 +70,8 @@ export class WorkChecks {
     }
     const others = this.#atWork.get(taskId) ?? new Set();
     for (const other of others) {
-      if (!this.#isAwake(other.process)) continue;
+      // Of two processes with one id, the one that was replaced is told with its next heartbeat.
+      if (!this.#isAwake(other.process) || other.process.name === process.name) continue;
       const message = `${process.label} starts ${at}, and ${other.process.label} is still at work on attempt ${other.attempt}`;
       this.#violations.report("two holders", message);
     }
@@ -90,9 +92,17 @@ export class WorkChecks {
     this.#tokens.set(assignment, leaseToken);
   }
 
+  /** Whether the process of an incarnation is there, and neither was told to end nor has another in its place. */
+  isFaithful(incarnation: string): boolean {
+    const process = this.#incarnations.get(incarnation);
+    if (process === undefined || process.isDead || this.#stopping.has(process)) return false;
+    return !this.#isReplaced(process);
+  }
+
   /** A worker is told to end, and may leave what it holds to others. */
   stopping(process: SimulatedProcess): void {
     this.#finished.delete(process);
+    this.#stopping.add(process);
   }
 
   resumed(process: SimulatedProcess): void {
@@ -139,13 +149,17 @@ export class WorkChecks {
     const process = this.#incarnations.get(incarnation);
     const untilMs = this.#heldUntilMs.get(`${incarnation} ${taskId}#${attempt}`) ?? 0;
     if (process === undefined || process.isDead || untilMs <= this.#world.nowMs) return;
-    // A newer process of the same id ends the leases of the one before.
-    const isReplaced = [...this.#incarnations.values()].some(
-      (other) => other.name === process.name && other.life > process.life,
-    );
-    if (isReplaced) return;
+    if (this.#isReplaced(process)) return;
     const message = `${taskId}#${attempt} of ${workerId} lapses ${Math.round(untilMs - this.#world.nowMs)} ms before it ends for its holder`;
     this.#violations.report("lease ended early", message);
+  }
+
+  /** Whether another process may have registered under its id: that ends its leases, and it is told with its next heartbeat. */
+  #isReplaced(process: SimulatedProcess): boolean {
+    return [...this.#incarnations.values()].some(
+      (other) =>
+        other.name === process.name && other !== process && (other.life > process.life || !other.isDead),
+    );
   }
 
   /** Whether a process runs, and has had time to notice what happened while it did not. */

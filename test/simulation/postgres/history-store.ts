@@ -3,6 +3,8 @@ import type { Batch, HistoryStore } from "../../../services/scheduler/history-st
 import type { SimulatedDatabase } from "./simulated-database.ts";
 import type { Tables } from "./tables.ts";
 
+export * from "../../../services/scheduler/history-store.ts";
+
 /** The model of services/scheduler/history-store.ts. */
 export function historyStore(db: SimulatedDatabase): HistoryStore {
   return {

@@ -4,6 +4,8 @@ import type { Tables } from "./tables.ts";
 
 const forgetAfterMs = 3_600_000;
 
+export * from "../../../services/scheduler/partition-store.ts";
+
 /** The model of services/scheduler/partition-store.ts. */
 export function partitionStore(db: SimulatedDatabase): PartitionStore {
   const isAlive = (tables: Tables, incarnation: string | undefined): boolean =>

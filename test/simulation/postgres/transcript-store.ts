@@ -2,6 +2,8 @@ import { beginning, type Cursor, compareCursors } from "../../../services/taskio
 import type { TranscriptStore } from "../../../services/taskio/transcript-store.ts";
 import type { SimulatedDatabase } from "./simulated-database.ts";
 
+export * from "../../../services/taskio/transcript-store.ts";
+
 /** The model of services/taskio/transcript-store.ts. */
 export function transcriptStore(db: SimulatedDatabase): TranscriptStore {
   return {
@@ -39,10 +41,6 @@ export function transcriptStore(db: SimulatedDatabase): TranscriptStore {
           ),
       });
     },
-
-    tasksOf: async () => await db.query(),
-    removeHeads: async () => await db.query(),
-    removeEntries: async () => await db.query(),
 
     async read({ taskId, after, maxCount }) {
       return await db.carryOut({

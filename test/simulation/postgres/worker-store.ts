@@ -1,6 +1,8 @@
 import type { WorkerRow, WorkerStore } from "../../../services/scheduler/worker-store.ts";
 import type { SimulatedDatabase } from "./simulated-database.ts";
 
+export * from "../../../services/scheduler/worker-store.ts";
+
 /** The model of services/scheduler/worker-store.ts. */
 export function workerStore(db: SimulatedDatabase): WorkerStore {
   const isSeen = ({ last_seen_at }: WorkerRow, leaseMs: number): boolean =>
@@ -21,6 +23,8 @@ export function workerStore(db: SimulatedDatabase): WorkerStore {
             client_id: sign.clientId,
             incarnation: sign.incarnation,
             handlers: sign.handlers,
+            queues: sign.queues,
+            labels: Object.entries(sign.labels).map(([name, value]) => `${name}=${value}`),
             slots: sign.slots,
             held: sign.held,
             sandbox: sign.sandbox,

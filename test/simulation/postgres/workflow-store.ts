@@ -1,6 +1,8 @@
 import type { WorkflowStore } from "../../../services/scheduler/workflow-store.ts";
 import type { SimulatedDatabase } from "./simulated-database.ts";
 
+export * from "../../../services/scheduler/workflow-store.ts";
+
 /** The model of services/scheduler/workflow-store.ts. */
 export function workflowStore(db: SimulatedDatabase): WorkflowStore {
   return {

@@ -2,7 +2,7 @@
  * The people: they start runs, ask again when nobody answers, cancel some, and
  * answer what is asked. What they are answered is compared with history.
  */
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { delay } from "../../../lib/async/delay.ts";
@@ -13,7 +13,9 @@ import type { Violations } from "../checks/violations.ts";
 import type { Answering, Wish } from "../scenario/scenario.ts";
 import type { SimulatedProcess } from "../world/simulated-process.ts";
 import type { World } from "../world/world.ts";
+import { insist } from "./insist.ts";
 import type { Network } from "./network.ts";
+import { Readers } from "./readers.ts";
 
 /** A call that is not answered by then is made again. */
 const callTimeoutMs = 6_000;
@@ -34,22 +36,25 @@ export interface ClientsNeeds {
 
 export class Clients {
   readonly #needs: ClientsNeeds;
+  readonly #readers: Readers;
   readonly #seen = new Set<string>();
   #open = 0;
 
   constructor(needs: ClientsNeeds) {
     this.#needs = needs;
+    this.#readers = new Readers(needs);
   }
 
-  /** Whether everything that was asked for was answered. */
-  get isContent(): boolean {
-    return this.#open === 0;
+  /** Who waits for something; undefined when nobody does. */
+  get waiting(): string | undefined {
+    return this.#open === 0 ? this.#readers.waiting : "somebody waits for an answer";
   }
 
   /** Begins to wish. To be called in the life of the clients' process. */
   begin(wishes: readonly Wish[]): void {
     for (const wish of wishes) this.#spawn(async () => await this.#wish(wish));
     this.#answerAll().catch((error: unknown) => this.#broken(error));
+    this.#readers.run().catch((error: unknown) => this.#broken(error));
   }
 
   async #wish({ clientId, atMs, workflow, requestId, againAfterMs, cancelAfterMs }: Wish): Promise<void> {
@@ -64,12 +69,14 @@ export class Clients {
         config: json(node.config),
       })),
     };
-    const created = await this.#insist(
+    const created = await insist(
+      this.#needs.world.random,
       async () => await scheduler.createWorkflow({ name, dag, requestId }, { timeoutMs: callTimeoutMs }),
     );
     const workflowId = created.workflow?.workflowId ?? "";
     const start = async (): Promise<string> => {
-      const { run } = await this.#insist(
+      const { run } = await insist(
+        this.#needs.world.random,
         async () => await scheduler.startRun({ workflowId, requestId }, { timeoutMs: callTimeoutMs }),
       );
       const runId = run?.runId ?? "";
@@ -83,7 +90,8 @@ export class Clients {
     const runId = await start();
     if (cancelAfterMs !== undefined) {
       await delay(cancelAfterMs);
-      await this.#insist(
+      await insist(
+        this.#needs.world.random,
         async () =>
           await scheduler.cancelRun({ runId, requestId: `${requestId}-c` }, { timeoutMs: callTimeoutMs }),
       );
@@ -118,7 +126,7 @@ export class Clients {
     const requestId = random.uuid();
     const given = { taskId, promptId, text: `answer ${person} to ${promptId}`, requestId };
     const answer = async (): Promise<void> => {
-      const isAccepted = await this.#insist(async () => {
+      const isAccepted = await insist(this.#needs.world.random, async () => {
         try {
           await this.#taskio(clientId).sendInput(given, { timeoutMs: callTimeoutMs });
           return true;
@@ -146,22 +154,6 @@ export class Clients {
     const prompt = ledger.prompts.get(promptId);
     const run = ledger.runs.get(prompt?.runId ?? "");
     return prompt === undefined || run === undefined || isFinalRun(run.state);
-  }
-
-  /** Asks until it is answered or refused for good. */
-  async #insist<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    const { random } = this.#needs.world;
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        const { code } = ConnectError.from(error);
-        const isOutage =
-          code === Code.Unavailable || code === Code.DeadlineExceeded || code === Code.Canceled;
-        if (!isOutage) throw error;
-        await delay(random.between(20, 800));
-      }
-    }
   }
 
   #spawn(act: () => Promise<void>): void {
