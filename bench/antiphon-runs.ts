@@ -16,6 +16,13 @@ const connectionCount = 4;
 /** How many calls of one connection are open at a time. */
 const callsPerConnection = 32;
 
+/**
+ * How long a worker stands still at most. It finds a connection dead that was
+ * silent for 4 s, of which it may have waited 2 s before, and what it was given
+ * meanwhile is then handed out again a lease later.
+ */
+const damMs = 1_500;
+
 /** How often it is looked how many runs are left. */
 const lookEveryMs = 20;
 
@@ -55,7 +62,7 @@ export class AntiphonRuns implements AsyncDisposable {
 
   /** Keeps up to `inFlight` runs going until `runs` have ended, and answers the time from the first start to the last end, in milliseconds. */
   async drive(workflowId: string, { runs, inFlight }: { runs: number; inFlight: number }): Promise<number> {
-    const before = await this.#counts();
+    const before = await this.#endedCount();
     let started = 0;
     let live = 0;
     const begunAt = Date.now();
@@ -66,59 +73,48 @@ export class AntiphonRuns implements AsyncDisposable {
       live += 1;
       return "go";
     });
-    await until(
-      "all runs have ended",
-      async () => {
-        this.#processes.check();
-        const { ended } = await this.#counts();
-        live = started - (ended - before.ended);
-        return ended - before.ended === runs;
-      },
-      { everyMs: lookEveryMs },
-    );
-    await starting;
+    const ending = this.#untilEnded(before + runs, (ended) => {
+      live = started - (ended - before);
+    });
+    await Promise.all([starting, ending]);
     return (await this.#lastEndMs()) - begunAt;
   }
 
   /**
-   * Starts `runs` while the worker stands still, then lets it go on. Answers how
+   * Starts runs while the worker stands still, as many as are accepted within
+   * `damMs` and `most` at most, then lets it go on. Answers how many there were, how
    * long the starts took, and how long the work from the moment the worker went
    * on to the last end, both in milliseconds.
    */
   async dam(
     workflowId: string,
-    runs: number,
-  ): Promise<{ readonly acceptMs: number; readonly drainMs: number }> {
-    const before = await this.#counts();
+    most: number,
+  ): Promise<{ readonly runs: number; readonly acceptMs: number; readonly drainMs: number }> {
+    const before = await this.#endedCount();
     this.#processes.signalWorker("SIGSTOP");
-    let started = 0;
+    let runs = 0;
     const begunAt = performance.now();
     try {
-      await this.#startEach(workflowId, () => (started++ < runs ? "go" : "enough"));
+      await this.#startEach(workflowId, () => {
+        if (runs === most || performance.now() - begunAt > damMs) return "enough";
+        runs += 1;
+        return "go";
+      });
     } finally {
       this.#processes.signalWorker("SIGCONT");
     }
     const acceptMs = performance.now() - begunAt;
     const releasedAt = Date.now();
-    await until(
-      "all runs have ended",
-      async () => {
-        this.#processes.check();
-        return (await this.#counts()).ended - before.ended === runs;
-      },
-      { everyMs: lookEveryMs },
-    );
-    return { acceptMs, drainMs: (await this.#lastEndMs()) - releasedAt };
+    await this.#untilEnded(before + runs);
+    return { runs, acceptMs, drainMs: (await this.#lastEndMs()) - releasedAt };
   }
 
-  /** Starts one run and answers when it was called for, accepted and ended, and when its first node had run. Epoch milliseconds. */
+  /** Starts one run and answers when it was accepted, when its first node had run and when it ended, by the clock of its history. Epoch milliseconds. */
   async one(workflowId: string): Promise<{
-    readonly calledAt: number;
     readonly acceptedAt: number;
     readonly firstRunAt: number;
     readonly endedAt: number;
   }> {
-    const calledAt = Date.now();
     const { run } = await this.#client(0).scheduler.startRun({ workflowId });
     const runId = run?.runId ?? "";
     let times: { created_at: Date; first_at: Date | null; ended_at: Date | null } | undefined;
@@ -138,7 +134,6 @@ export class AntiphonRuns implements AsyncDisposable {
       { everyMs: 3 },
     );
     return {
-      calledAt,
       acceptedAt: times?.created_at.getTime() ?? Number.NaN,
       firstRunAt: times?.first_at?.getTime() ?? Number.NaN,
       endedAt: times?.ended_at?.getTime() ?? Number.NaN,
@@ -171,11 +166,25 @@ export class AntiphonRuns implements AsyncDisposable {
     );
   }
 
-  async #counts(): Promise<{ readonly ended: number }> {
+  /** Resolves when so many runs have ended; tells how many have as it looks. */
+  async #untilEnded(count: number, look: (ended: number) => void = () => undefined): Promise<void> {
+    await until(
+      "all runs have ended",
+      async () => {
+        this.#processes.check();
+        const ended = await this.#endedCount();
+        look(ended);
+        return ended >= count;
+      },
+      { everyMs: lookEveryMs },
+    );
+  }
+
+  async #endedCount(): Promise<number> {
     const [row] = await this.#db.query<{ ended: number }>(
       sql`select count(*)::int as ended from scheduler.run where ended_at is not null`,
     );
-    return { ended: row?.ended ?? 0 };
+    return row?.ended ?? 0;
   }
 
   async #lastEndMs(): Promise<number> {

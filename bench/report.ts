@@ -62,6 +62,6 @@ export function tableOf(results: Partial<Record<FigureName, Result>>): string {
 }
 
 function shown(value: number): string {
-  if (value < 10) return value.toFixed(1);
+  if (value < 10) return value.toFixed(value < 1 ? 2 : 1);
   return Math.round(value).toLocaleString("en");
 }

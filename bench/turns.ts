@@ -9,6 +9,7 @@ import { AntiphonProcesses } from "./antiphon-processes.ts";
 import { AntiphonRuns, chainDependencies, fanDependencies } from "./antiphon-runs.ts";
 import { BarePipe, fanShape } from "./bare-pipe.ts";
 import { BullmqFlows } from "./bullmq-flows.ts";
+import { cpuMs } from "./cpu-time.ts";
 import type { Measured } from "./figures.ts";
 import { quantile, repeated } from "./sample.ts";
 import type { Size } from "./size.ts";
@@ -35,7 +36,9 @@ export const subjects = {
     const fan = async (runs: number) =>
       await pipe.drive(fanShape, { first: "A", nodes: fanNodes, runs, inFlight: size.inFlight });
     await fan(size.warmUp);
+    const cpuBefore = await cpuMs();
     const pipeFan = perSecond(size.runs * fanNodes, await fan(size.runs));
+    const pipeFanCpu = ((await cpuMs()) - cpuBefore) / size.runs;
     const chains = await repeated(
       size.chains,
       async () =>
@@ -46,15 +49,21 @@ export const subjects = {
           inFlight: 1,
         }),
     );
-    return { pipeFan, pipeChain: quantile(chains, 0.5) };
+    return { pipeFan, pipeFanCpu, pipeChain: quantile(chains, 0.5) };
   },
 
   bullmq: async (props, { size }) => {
     await using bullmq = await BullmqFlows.open(props);
     await bullmq.fans({ runs: size.warmUp, inFlight: size.inFlight });
+    const cpuBefore = await cpuMs();
     const fanMs = await bullmq.fans({ runs: size.runs, inFlight: size.inFlight });
+    const bullmqFanCpu = ((await cpuMs()) - cpuBefore) / size.runs;
     const chains = await repeated(size.chains, async () => await bullmq.chain(chainLength));
-    return { bullmqFan: perSecond(size.runs * fanNodes, fanMs), bullmqChain: quantile(chains, 0.5) };
+    return {
+      bullmqFan: perSecond(size.runs * fanNodes, fanMs),
+      bullmqFanCpu,
+      bullmqChain: quantile(chains, 0.5),
+    };
   },
 
   antiphon: async (props, { size, profileFolder }) => {
@@ -65,31 +74,32 @@ export const subjects = {
     const driven = await runs.drive(fan, { runs: size.runs, inFlight: size.inFlight });
     const accepted: number[] = [];
     const drained: number[] = [];
+    const used: number[] = [];
     for (let dam = 0; dam < size.dams; dam += 1) {
-      const { acceptMs, drainMs } = await runs.dam(fan, size.inFlight);
-      accepted.push(perSecond(size.inFlight, acceptMs));
-      drained.push(perSecond(size.inFlight * fanNodes, drainMs));
+      const cpuBefore = await cpuMs();
+      const { runs: count, acceptMs, drainMs } = await runs.dam(fan, size.inFlight);
+      used.push(((await cpuMs()) - cpuBefore) / count);
+      accepted.push(perSecond(count, acceptMs));
+      drained.push(perSecond(count * fanNodes, drainMs));
     }
     const chain = await runs.workflow("chain", chainDependencies(chainLength));
     const chains = await repeated(size.chains, async () => {
-      const { calledAt, endedAt } = await runs.one(chain);
-      return endedAt - calledAt;
+      const { acceptedAt, endedAt } = await runs.one(chain);
+      return endedAt - acceptedAt;
     });
     const single = await runs.workflow("single", { A: [] });
-    const fromAccepted: number[] = [];
-    const fromCalled = await repeated(size.starts, async () => {
-      const { calledAt, acceptedAt, firstRunAt } = await runs.one(single);
-      fromAccepted.push(firstRunAt - acceptedAt);
-      return firstRunAt - calledAt;
+    const starts = await repeated(size.starts, async () => {
+      const { acceptedAt, firstRunAt } = await runs.one(single);
+      return firstRunAt - acceptedAt;
     });
     return {
       fanDriven: perSecond(size.runs * fanNodes, driven),
       fanDrained: quantile(drained, 0.5),
+      fanCpu: quantile(used, 0.5),
       accepted: quantile(accepted, 0.5),
       chain: quantile(chains, 0.5),
-      firstNode: quantile(fromAccepted, 0.5),
-      firstNodeP99: quantile(fromAccepted, 0.99),
-      callToFirstNode: quantile(fromCalled, 0.5),
+      firstNode: quantile(starts, 0.5),
+      firstNodeP99: quantile(starts, 0.99),
     };
   },
 
