@@ -33,6 +33,9 @@ interface Published extends Ready {
   isUnsure: boolean;
 }
 
+/** A larger config does not go through the broker; the worker fetches it. */
+const maxConfigBytes = 64 * 1024;
+
 /** How often within a lease it is looked whether an entry still waits: so much later at most it is missed. */
 const looksPerLease = 4;
 
@@ -197,6 +200,7 @@ function assignmentOf({ run, task, attempt, config }: Ready): Uint8Array {
   const node = run.plan.nodes[task.node];
   const nodeId = task.name;
   const handler = node?.handler ?? "";
+  const bytes = jsonBytes(handler === "program" ? withoutFiles(config) : config);
   return encodeAssignment(
     create(AssignmentSchema, {
       taskId: taskIdOf(run.runId, nodeId),
@@ -205,7 +209,7 @@ function assignmentOf({ run, task, attempt, config }: Ready): Uint8Array {
       nodeId,
       attempt,
       handler,
-      config: jsonBytes(handler === "program" ? withoutFiles(config) : config),
+      ...(bytes.length > maxConfigBytes ? { fetchConfig: true } : { config: bytes }),
     }),
   );
 }

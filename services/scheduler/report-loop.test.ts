@@ -41,6 +41,7 @@ describe("ReportReader", () => {
     let applied = 0;
     const reader = new ReportReader({
       broker,
+      payloads: { read: async () => undefined, remove: async () => undefined },
       owner: {
         claims: new Map([[partition, { partition, epoch: 1 }]]),
         async execute<Result>(

@@ -24,9 +24,11 @@ import { decideReport } from "./core/decide-report.ts";
 import type { ListeningClock } from "./lease-watch.ts";
 import type { Decision, Owner } from "./owner.ts";
 import type { Claim } from "./partition-store.ts";
+import type { PayloadStore } from "./payload-store.ts";
 import { ReadSize } from "./read-size.ts";
 import { maxReportBytes, reportFault } from "./report-fault.ts";
 import { reportOf } from "./report-message.ts";
+import { storedOutputOf, withStoredOutput } from "./stored-output.ts";
 
 /** How many bytes of reports one read brings, about. */
 const readBytes = 16 * 1024 * 1024;
@@ -49,6 +51,8 @@ const keptAsideBytes = 64 * 1024;
 export interface ReportLoop {
   readonly broker: Pick<Broker, "read" | "remove" | "publish">;
   readonly owner: Pick<Owner, "claims" | "execute">;
+  /** Outputs that are too large for a report. */
+  readonly payloads: Pick<PayloadStore, "read" | "remove">;
   readonly clock: ListeningClock;
   readonly log: Logger;
 }
@@ -173,7 +177,7 @@ export class ReportReader {
   }
 
   async #apply(entry: Entry): Promise<void> {
-    const { owner, broker, log } = this.#options;
+    const { owner, broker, payloads, log } = this.#options;
     const read = readReport(entry.body);
     if (read.message === undefined) {
       log.error({ fault: read.fault, stream: entry.stream, id: entry.id }, "report moved aside");
@@ -181,8 +185,11 @@ export class ReportReader {
       await broker.publish([{ stream: asideStream, body, keepLatest: keptAside }]);
       return;
     }
-    const { message } = read;
+    const message = await withStoredOutput(read.message, payloads);
     await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
+    const stored = storedOutputOf(read.message);
+    // History holds it by now; a repeat of the report is known by its number.
+    if (stored !== undefined) await payloads.remove(stored);
   }
 }
 

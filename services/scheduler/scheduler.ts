@@ -33,6 +33,7 @@ import { LeaseWatch, ListeningClock } from "./lease-watch.ts";
 import { Owner, ownerAway } from "./owner.ts";
 import { OwnerDirectory } from "./owner-directory.ts";
 import { partitionStore } from "./partition-store.ts";
+import { payloadStore } from "./payload-store.ts";
 import { Peers } from "./peers.ts";
 import { removalLoop } from "./removal-loop.ts";
 import { removalStore } from "./removal-store.ts";
@@ -93,6 +94,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const history = historyStore(db);
   const partitions = partitionStore(db);
   const workers = workerStore(db);
+  const payloads = payloadStore(db);
   const storedWorkflows = workflowStore(db);
   const storedRuns = runStore(db);
   const loader = new RunLoader(history, storedWorkflows);
@@ -147,7 +149,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     order: (orders) => announcer.order(orders),
   });
   const children = new ChildRuns({ owner, workflows: storedWorkflows, planOf, log });
-  const reports = new ReportReader({ broker, owner, clock: listening, log });
+  const reports = new ReportReader({ broker, owner, payloads, clock: listening, log });
   const { leaseMs, heartbeatMs } = settings;
   const sweeper = new Sweeper({
     incarnation,
@@ -266,6 +268,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
           hearHere,
           load,
           history,
+          payloads,
           storage,
         }),
       );

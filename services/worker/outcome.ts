@@ -46,7 +46,13 @@ export interface StoredFile {
 
 /** How an attempt ended. */
 export type Outcome =
-  | { readonly kind: "completed"; readonly output: Uint8Array; readonly files?: readonly StoredFile[] }
+  | {
+      readonly kind: "completed";
+      readonly output: Uint8Array;
+      /** The digest of an output that is stored apart, in place of `output`. */
+      readonly storedAs?: Uint8Array;
+      readonly files?: readonly StoredFile[];
+    }
   | (Failure & { readonly files?: readonly StoredFile[] })
   | { readonly kind: "cancelled" };
 
@@ -72,7 +78,9 @@ function reportedOutcome(outcome: Outcome): Ended["outcome"] {
     case "completed":
       if (outcome.output.length > maxOutputBytes)
         return reportedOutcome(outputTooLarge(outcome.output.length));
-      return { case: "output", value: outcome.output };
+      return outcome.storedAs === undefined
+        ? { case: "output", value: outcome.output }
+        : { case: "storedOutput", value: outcome.storedAs };
     case "failed": {
       const { reason, exitCode, nonRetryable = false, retryDelayMs } = outcome;
       const failed = create(FailedSchema, {

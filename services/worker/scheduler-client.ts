@@ -36,6 +36,18 @@ export function schedulerClient(transport: Transport): SchedulerCalls {
         throw error;
       }
     },
+    fetchConfig: async ({ runId, taskId, attempt, leaseToken }, signal) => {
+      const request = { runId, taskId, attempt, leaseToken };
+      return await unlessLost(async () => {
+        return (await client.fetchConfig(request, { signal, timeoutMs: fetchTimeoutMs })).config;
+      });
+    },
+    storeOutput: async ({ runId, taskId, attempt, leaseToken, output }, signal) => {
+      const request = { runId, taskId, attempt, leaseToken, output };
+      return await unlessLost(async () => {
+        return (await client.storeOutput(request, { signal, timeoutMs: fetchTimeoutMs })).digest;
+      });
+    },
     storeArtifact: async (upload, signal) => {
       try {
         await client.storeArtifact(piecesOf(upload), { signal, timeoutMs: storeTimeoutMs });
@@ -48,6 +60,15 @@ export function schedulerClient(transport: Transport): SchedulerCalls {
       }
     },
   };
+}
+
+async function unlessLost(call: () => Promise<Uint8Array>): Promise<Uint8Array | "lease_lost"> {
+  try {
+    return await call();
+  } catch (error) {
+    if (fromConnectError(error).reason === "LEASE_LOST") return "lease_lost";
+    throw error;
+  }
 }
 
 async function* piecesOf({ content, size, ...place }: ArtifactUpload): AsyncGenerator<StoreArtifactRequest> {

@@ -14,6 +14,7 @@ import { controlLoop } from "./control-loop.ts";
 import { callExternalService } from "./handlers/call-external-service.ts";
 import { callStandIn } from "./handlers/call-stand-in.ts";
 import type { Handler } from "./handlers/handler.ts";
+import { withLargePayloads } from "./handlers/large-payloads.ts";
 import { type LlmSettings, llm } from "./handlers/llm.ts";
 import { noop } from "./handlers/noop.ts";
 import { program } from "./handlers/program.ts";
@@ -108,7 +109,11 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
   const scheduler = schedulerClient(needs.scheduler);
   const lease: LeaseTerms = { leaseMs: defaultLeaseMs, marginMs: leaseMarginMs };
   const outbox = new ReportOutbox({ broker, log });
-  const handlers = handlersOf(needs, scheduler);
+  const handlers = new Map(
+    [...handlersOf(needs, scheduler)].map(([name, handler]) => {
+      return [name, withLargePayloads(handler, { scheduler, log })] as const;
+    }),
+  );
   const allSlots = settings.slots + settings.callSlots + settings.programSlots;
   const incarnation = randomUUID();
   const workerBudget = new Budget(unarchivedBytes);

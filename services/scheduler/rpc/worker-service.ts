@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -13,11 +14,13 @@ import { callerOf } from "../../../lib/rpc/authenticate.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { artifactKey } from "../artifact-key.ts";
 import { queueForm } from "../core/check-policies.ts";
+import { jsonBytes } from "../core/json.ts";
 import { configOf } from "../core/node-config.ts";
-import { isUnderway, type Run, type Task, taskOf } from "../core/run.ts";
+import { isUnderway, isUntaken, type Run, type Task, taskOf } from "../core/run.ts";
 import type { Standing } from "../hear-worker.ts";
 import type { HistoryStore } from "../history-store.ts";
 import type { OwnerDirectory } from "../owner-directory.ts";
+import type { PayloadStore } from "../payload-store.ts";
 import type { Peers } from "../peers.ts";
 import { inputBytes, programOf } from "../program-definition.ts";
 import { labelsOf, type WorkerStore } from "../worker-store.ts";
@@ -25,6 +28,7 @@ import type { LoadRun } from "./access.ts";
 import { namedPlace, pageSizeOf, pageToken } from "./page-token.ts";
 
 /** The largest file that an attempt may leave behind. */
+const maxOutputBytes = 1024 * 1024;
 const maxArtifactBytes = 100 * 1024 * 1024;
 
 /** The largest piece of it. */
@@ -43,6 +47,7 @@ export interface WorkerServiceDeps {
   readonly hearHere: (request: ReturnType<typeof heard>) => Promise<Standing>;
   readonly load: LoadRun;
   readonly history: Pick<HistoryStore, "program">;
+  readonly payloads: Pick<PayloadStore, "keep">;
   readonly storage: Pick<Storage, "put">;
 }
 
@@ -95,6 +100,25 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
       const { program, input } = programOf(config.value, stored);
       if (program.content.length === 0) throw new Error(`node ${nodeId} of run ${run.runId} has no program`);
       return { program, input: inputBytes(isStandAlone ? run.input : input) };
+    },
+
+    async fetchConfig(request) {
+      const { run, task } = await underway(deps.load, request);
+      const config = configOf(run, task);
+      if ("fault" in config) throw new Error(`a task of run ${run.runId} that is underway has no config`);
+      return { config: jsonBytes(config.value) };
+    },
+
+    async storeOutput(request) {
+      const { run } = await underway(deps.load, request);
+      const { output } = request;
+      if (output.length > maxOutputBytes) {
+        const message = `the output has ${output.length} bytes`;
+        throw new DomainError("TOO_LARGE", message, { limit: String(maxOutputBytes) });
+      }
+      const digest = createHash("sha256").update(output).digest();
+      await deps.payloads.keep({ runId: run.runId, digest, content: output });
+      return { digest };
     },
 
     async storeArtifact(requests) {
@@ -173,6 +197,20 @@ function heartbeatFaults(request: HeartbeatRequest): FieldFault[] {
   check(request.attempts.length <= maxAttempts, "attempts", `has more than ${maxAttempts} items`);
   check(/^[a-z-]{0,100}$/.test(request.sandbox), "sandbox", "is not of the form [a-z-]{0,100}");
   return faults;
+}
+
+/** The task of an attempt that a worker holds by its token, or that is short enough to be carried out before a lease. Throws `LEASE_LOST`. */
+async function underway(
+  load: LoadRun,
+  held: Parameters<typeof leased>[1],
+): Promise<{ run: Run; task: Task; nodeId: string }> {
+  const place = parseTaskId(held.taskId);
+  const run = place?.runId === held.runId ? await load(held.runId) : undefined;
+  const task = taskOf(run, place?.nodeId ?? "");
+  if (run !== undefined && task !== undefined && isUntaken(task) && task.attempt === held.attempt) {
+    return { run, task, nodeId: task.name };
+  }
+  return await leased(load, held);
 }
 
 /** The task that a worker holds by its token. Throws `LEASE_LOST`. */

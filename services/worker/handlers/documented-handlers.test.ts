@@ -50,5 +50,5 @@ async function carriedOut(handler: string, config: unknown, attempt: number): Pr
   const known = leased[handler];
   if (known !== undefined) return await carryOut(known, config, { attempt });
   const assignment = create(AssignmentSchema, { config: Buffer.from(JSON.stringify(config)) });
-  return await noop.run({ assignment, signal: new AbortController().signal });
+  return await noop.run({ assignment, leaseToken: "", signal: new AbortController().signal });
 }

@@ -26,12 +26,13 @@ export type EndCause = "cancelled" | "lost" | "shutdown";
 export interface ShortTask {
   /** With the config: a UTF-8 JSON object. */
   readonly assignment: Assignment;
+  /** The right to the attempt, once it is committed. */
+  readonly leaseToken: string;
   /** Aborts when the attempt must end; its reason is an `EndCause`. */
   readonly signal: AbortSignal;
 }
 
 export interface LeasedTask extends ShortTask {
-  readonly leaseToken: string;
   readonly transcript: Pick<TranscriptWriter, "write" | "say">;
   readonly prompts: Pick<Prompts, "ask">;
   /** To be called once, when the work proper begins. */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/worker/v1/worker_service.proto.
  */
 export const file_antiphon_worker_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("CidhbnRpcGhvbi93b3JrZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SEmFudGlwaG9uLndvcmtlci52MSLGAgoGV29ya2VyEhEKCXdvcmtlcl9pZBgBIAEoCRIQCghoYW5kbGVycxgCIAMoCRINCgVzbG90cxgDIAEoBRIMCgRoZWxkGAQgASgFEjEKDXJlZ2lzdGVyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGxhc3Rfc2Vlbl9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWxpdmUYByABKAgSDwoHc2FuZGJveBgIIAEoCRIOCgZxdWV1ZXMYCSADKAkSNgoGbGFiZWxzGAogAygLMiYuYW50aXBob24ud29ya2VyLnYxLldvcmtlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrUCChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRITCgtyZWdpc3RlcmluZxgDIAEoCBIQCghoYW5kbGVycxgEIAMoCRINCgVzbG90cxgFIAEoBRIxCghhdHRlbXB0cxgGIAMoCzIfLmFudGlwaG9uLndvcmtlci52MS5IZWxkQXR0ZW1wdBIPCgdzYW5kYm94GAcgASgJEg4KBnF1ZXVlcxgIIAMoCRJACgZsYWJlbHMYCSADKAsyMC5hbnRpcGhvbi53b3JrZXIudjEuSGVhcnRiZWF0UmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIr4BCgtIZWxkQXR0ZW1wdBIPCgd0YXNrX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhMKC2xlYXNlX3Rva2VuGAQgASgJEhQKDGF3YWl0c19ncmFudBgFIAEoCBIQCghyZXBvcnRlZBgGIAEoBRIRCgljb25maXJtZWQYByABKAUSFwoPb3Blbl9wcm9tcHRfaWRzGAggAygJEhQKDGtub3dzX2NhbmNlbBgJIAEoCCLMAQoRSGVhcnRiZWF0UmVzcG9uc2USLQoIY29udHJvbHMYASADKAsyGy5hbnRpcGhvbi53b3JrZXIudjEuQ29udHJvbBIxCgdyZW5ld2VkGAIgAygLMiAuYW50aXBob24ud29ya2VyLnYxLlJlbmV3ZWRMZWFzZRIoCgVsZWFzZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIwCgxSZW5ld2VkTGVhc2USDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIlwKE0ZldGNoUHJvZ3JhbVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRITCgtsZWFzZV90b2tlbhgEIAEoCSJWChRGZXRjaFByb2dyYW1SZXNwb25zZRIvCgdwcm9ncmFtGAEgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0SDQoFaW5wdXQYAiABKAwi4AEKFFN0b3JlQXJ0aWZhY3RSZXF1ZXN0EkEKBmhlYWRlchgBIAEoCzIvLmFudGlwaG9uLndvcmtlci52MS5TdG9yZUFydGlmYWN0UmVxdWVzdC5IZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAGmsKBkhlYWRlchIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhMKC2xlYXNlX3Rva2VuGAQgASgJEgwKBHBhdGgYBSABKAkSDAoEc2l6ZRgGIAEoA0IHCgVwaWVjZSIXChVTdG9yZUFydGlmYWN0UmVzcG9uc2UiOwoSTGlzdFdvcmtlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKE0xpc3RXb3JrZXJzUmVzcG9uc2USKwoHd29ya2VycxgBIAMoCzIaLmFudGlwaG9uLndvcmtlci52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqMDCg1Xb3JrZXJTZXJ2aWNlEl0KCUhlYXJ0YmVhdBIkLmFudGlwaG9uLndvcmtlci52MS5IZWFydGJlYXRSZXF1ZXN0GiUuYW50aXBob24ud29ya2VyLnYxLkhlYXJ0YmVhdFJlc3BvbnNlIgOQAgISZgoMRmV0Y2hQcm9ncmFtEicuYW50aXBob24ud29ya2VyLnYxLkZldGNoUHJvZ3JhbVJlcXVlc3QaKC5hbnRpcGhvbi53b3JrZXIudjEuRmV0Y2hQcm9ncmFtUmVzcG9uc2UiA5ACARJmCg1TdG9yZUFydGlmYWN0EiguYW50aXBob24ud29ya2VyLnYxLlN0b3JlQXJ0aWZhY3RSZXF1ZXN0GikuYW50aXBob24ud29ya2VyLnYxLlN0b3JlQXJ0aWZhY3RSZXNwb25zZSgBEmMKC0xpc3RXb3JrZXJzEiYuYW50aXBob24ud29ya2VyLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBonLmFudGlwaG9uLndvcmtlci52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_antiphon_scheduler_v1_task, file_antiphon_worker_v1_assignment, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CidhbnRpcGhvbi93b3JrZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SEmFudGlwaG9uLndvcmtlci52MSLGAgoGV29ya2VyEhEKCXdvcmtlcl9pZBgBIAEoCRIQCghoYW5kbGVycxgCIAMoCRINCgVzbG90cxgDIAEoBRIMCgRoZWxkGAQgASgFEjEKDXJlZ2lzdGVyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGxhc3Rfc2Vlbl9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWxpdmUYByABKAgSDwoHc2FuZGJveBgIIAEoCRIOCgZxdWV1ZXMYCSADKAkSNgoGbGFiZWxzGAogAygLMiYuYW50aXBob24ud29ya2VyLnYxLldvcmtlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrUCChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRITCgtyZWdpc3RlcmluZxgDIAEoCBIQCghoYW5kbGVycxgEIAMoCRINCgVzbG90cxgFIAEoBRIxCghhdHRlbXB0cxgGIAMoCzIfLmFudGlwaG9uLndvcmtlci52MS5IZWxkQXR0ZW1wdBIPCgdzYW5kYm94GAcgASgJEg4KBnF1ZXVlcxgIIAMoCRJACgZsYWJlbHMYCSADKAsyMC5hbnRpcGhvbi53b3JrZXIudjEuSGVhcnRiZWF0UmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIr4BCgtIZWxkQXR0ZW1wdBIPCgd0YXNrX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhMKC2xlYXNlX3Rva2VuGAQgASgJEhQKDGF3YWl0c19ncmFudBgFIAEoCBIQCghyZXBvcnRlZBgGIAEoBRIRCgljb25maXJtZWQYByABKAUSFwoPb3Blbl9wcm9tcHRfaWRzGAggAygJEhQKDGtub3dzX2NhbmNlbBgJIAEoCCLMAQoRSGVhcnRiZWF0UmVzcG9uc2USLQoIY29udHJvbHMYASADKAsyGy5hbnRpcGhvbi53b3JrZXIudjEuQ29udHJvbBIxCgdyZW5ld2VkGAIgAygLMiAuYW50aXBob24ud29ya2VyLnYxLlJlbmV3ZWRMZWFzZRIoCgVsZWFzZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIwCgxSZW5ld2VkTGVhc2USDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIlwKE0ZldGNoUHJvZ3JhbVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRITCgtsZWFzZV90b2tlbhgEIAEoCSJWChRGZXRjaFByb2dyYW1SZXNwb25zZRIvCgdwcm9ncmFtGAEgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0SDQoFaW5wdXQYAiABKAwiWwoSRmV0Y2hDb25maWdSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEwoLbGVhc2VfdG9rZW4YBCABKAkiJQoTRmV0Y2hDb25maWdSZXNwb25zZRIOCgZjb25maWcYASABKAwiawoSU3RvcmVPdXRwdXRSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEwoLbGVhc2VfdG9rZW4YBCABKAkSDgoGb3V0cHV0GAUgASgMIiUKE1N0b3JlT3V0cHV0UmVzcG9uc2USDgoGZGlnZXN0GAEgASgMIuABChRTdG9yZUFydGlmYWN0UmVxdWVzdBJBCgZoZWFkZXIYASABKAsyLy5hbnRpcGhvbi53b3JrZXIudjEuU3RvcmVBcnRpZmFjdFJlcXVlc3QuSGVhZGVySAASDwoFY2h1bmsYAiABKAxIABprCgZIZWFkZXISDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRITCgtsZWFzZV90b2tlbhgEIAEoCRIMCgRwYXRoGAUgASgJEgwKBHNpemUYBiABKANCBwoFcGllY2UiFwoVU3RvcmVBcnRpZmFjdFJlc3BvbnNlIjsKEkxpc3RXb3JrZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJbChNMaXN0V29ya2Vyc1Jlc3BvbnNlEisKB3dvcmtlcnMYASADKAsyGi5hbnRpcGhvbi53b3JrZXIudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLtBAoNV29ya2VyU2VydmljZRJdCglIZWFydGJlYXQSJC5hbnRpcGhvbi53b3JrZXIudjEuSGVhcnRiZWF0UmVxdWVzdBolLmFudGlwaG9uLndvcmtlci52MS5IZWFydGJlYXRSZXNwb25zZSIDkAICEmYKDEZldGNoUHJvZ3JhbRInLmFudGlwaG9uLndvcmtlci52MS5GZXRjaFByb2dyYW1SZXF1ZXN0GiguYW50aXBob24ud29ya2VyLnYxLkZldGNoUHJvZ3JhbVJlc3BvbnNlIgOQAgESYwoLRmV0Y2hDb25maWcSJi5hbnRpcGhvbi53b3JrZXIudjEuRmV0Y2hDb25maWdSZXF1ZXN0GicuYW50aXBob24ud29ya2VyLnYxLkZldGNoQ29uZmlnUmVzcG9uc2UiA5ACARJjCgtTdG9yZU91dHB1dBImLmFudGlwaG9uLndvcmtlci52MS5TdG9yZU91dHB1dFJlcXVlc3QaJy5hbnRpcGhvbi53b3JrZXIudjEuU3RvcmVPdXRwdXRSZXNwb25zZSIDkAICEmYKDVN0b3JlQXJ0aWZhY3QSKC5hbnRpcGhvbi53b3JrZXIudjEuU3RvcmVBcnRpZmFjdFJlcXVlc3QaKS5hbnRpcGhvbi53b3JrZXIudjEuU3RvcmVBcnRpZmFjdFJlc3BvbnNlKAESYwoLTGlzdFdvcmtlcnMSJi5hbnRpcGhvbi53b3JrZXIudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GicuYW50aXBob24ud29ya2VyLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_antiphon_scheduler_v1_task, file_antiphon_worker_v1_assignment, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A process that carries out tasks.
@@ -401,6 +401,139 @@ export const FetchProgramResponseSchema: GenMessage<FetchProgramResponse> = /*@_
   messageDesc(file_antiphon_worker_v1_worker_service, 6);
 
 /**
+ * Asks for a config.
+ *
+ * @generated from message antiphon.worker.v1.FetchConfigRequest
+ */
+export type FetchConfigRequest = Message<"antiphon.worker.v1.FetchConfigRequest"> & {
+  /**
+   * The run. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * The task. Required.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * The attempt. Required.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * As in the reports of the attempt. Required.
+   *
+   * @generated from field: string lease_token = 4;
+   */
+  leaseToken: string;
+};
+
+/**
+ * Describes the message antiphon.worker.v1.FetchConfigRequest.
+ * Use `create(FetchConfigRequestSchema)` to create a new message.
+ */
+export const FetchConfigRequestSchema: GenMessage<FetchConfigRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_worker_v1_worker_service, 7);
+
+/**
+ * A config.
+ *
+ * @generated from message antiphon.worker.v1.FetchConfigResponse
+ */
+export type FetchConfigResponse = Message<"antiphon.worker.v1.FetchConfigResponse"> & {
+  /**
+   * As `config` of an Assignment.
+   *
+   * @generated from field: bytes config = 1;
+   */
+  config: Uint8Array;
+};
+
+/**
+ * Describes the message antiphon.worker.v1.FetchConfigResponse.
+ * Use `create(FetchConfigResponseSchema)` to create a new message.
+ */
+export const FetchConfigResponseSchema: GenMessage<FetchConfigResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_worker_v1_worker_service, 8);
+
+/**
+ * An output to keep.
+ *
+ * @generated from message antiphon.worker.v1.StoreOutputRequest
+ */
+export type StoreOutputRequest = Message<"antiphon.worker.v1.StoreOutputRequest"> & {
+  /**
+   * The run. Required.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * The task. Required.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * The attempt. Required.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * As in the reports of the attempt. Required.
+   *
+   * @generated from field: string lease_token = 4;
+   */
+  leaseToken: string;
+
+  /**
+   * The output as UTF-8 JSON, at most 1 MiB.
+   *
+   * @generated from field: bytes output = 5;
+   */
+  output: Uint8Array;
+};
+
+/**
+ * Describes the message antiphon.worker.v1.StoreOutputRequest.
+ * Use `create(StoreOutputRequestSchema)` to create a new message.
+ */
+export const StoreOutputRequestSchema: GenMessage<StoreOutputRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_worker_v1_worker_service, 9);
+
+/**
+ * The output is kept.
+ *
+ * @generated from message antiphon.worker.v1.StoreOutputResponse
+ */
+export type StoreOutputResponse = Message<"antiphon.worker.v1.StoreOutputResponse"> & {
+  /**
+   * SHA-256 of it, to be named by the report.
+   *
+   * @generated from field: bytes digest = 1;
+   */
+  digest: Uint8Array;
+};
+
+/**
+ * Describes the message antiphon.worker.v1.StoreOutputResponse.
+ * Use `create(StoreOutputResponseSchema)` to create a new message.
+ */
+export const StoreOutputResponseSchema: GenMessage<StoreOutputResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_worker_v1_worker_service, 10);
+
+/**
  * A piece of a file.
  *
  * @generated from message antiphon.worker.v1.StoreArtifactRequest
@@ -435,7 +568,7 @@ export type StoreArtifactRequest = Message<"antiphon.worker.v1.StoreArtifactRequ
  * Use `create(StoreArtifactRequestSchema)` to create a new message.
  */
 export const StoreArtifactRequestSchema: GenMessage<StoreArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_worker_service, 7);
+  messageDesc(file_antiphon_worker_v1_worker_service, 11);
 
 /**
  * Which file it is.
@@ -492,7 +625,7 @@ export type StoreArtifactRequest_Header = Message<"antiphon.worker.v1.StoreArtif
  * Use `create(StoreArtifactRequest_HeaderSchema)` to create a new message.
  */
 export const StoreArtifactRequest_HeaderSchema: GenMessage<StoreArtifactRequest_Header> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_worker_service, 7, 0);
+  messageDesc(file_antiphon_worker_v1_worker_service, 11, 0);
 
 /**
  * The file is kept.
@@ -507,7 +640,7 @@ export type StoreArtifactResponse = Message<"antiphon.worker.v1.StoreArtifactRes
  * Use `create(StoreArtifactResponseSchema)` to create a new message.
  */
 export const StoreArtifactResponseSchema: GenMessage<StoreArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_worker_service, 8);
+  messageDesc(file_antiphon_worker_v1_worker_service, 12);
 
 /**
  * Asks for a page of workers.
@@ -535,7 +668,7 @@ export type ListWorkersRequest = Message<"antiphon.worker.v1.ListWorkersRequest"
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_worker_service, 9);
+  messageDesc(file_antiphon_worker_v1_worker_service, 13);
 
 /**
  * A page of workers.
@@ -563,7 +696,7 @@ export type ListWorkersResponse = Message<"antiphon.worker.v1.ListWorkersRespons
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_worker_service, 10);
+  messageDesc(file_antiphon_worker_v1_worker_service, 14);
 
 /**
  * Keeps the registry of workers and the leases of what they carry out.
@@ -611,6 +744,35 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof FetchProgramRequestSchema;
     output: typeof FetchProgramResponseSchema;
+  },
+  /**
+   * FetchConfig answers the config of an attempt that was too large for its
+   * assignment.
+   *
+   * Errors:
+   * - FAILED_PRECONDITION `LEASE_LOST`: the attempt is another worker's, or over.
+   *
+   * @generated from rpc antiphon.worker.v1.WorkerService.FetchConfig
+   */
+  fetchConfig: {
+    methodKind: "unary";
+    input: typeof FetchConfigRequestSchema;
+    output: typeof FetchConfigResponseSchema;
+  },
+  /**
+   * StoreOutput keeps an output that is too large for a report until the report
+   * that names it is applied.
+   *
+   * Errors:
+   * - FAILED_PRECONDITION `LEASE_LOST`: the attempt is another worker's, or over.
+   * - RESOURCE_EXHAUSTED `TOO_LARGE`
+   *
+   * @generated from rpc antiphon.worker.v1.WorkerService.StoreOutput
+   */
+  storeOutput: {
+    methodKind: "unary";
+    input: typeof StoreOutputRequestSchema;
+    output: typeof StoreOutputResponseSchema;
   },
   /**
    * StoreArtifact keeps one file that an attempt left behind. The first message
