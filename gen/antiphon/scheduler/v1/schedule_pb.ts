@@ -106,14 +106,15 @@ export type Schedule = Message<"antiphon.scheduler.v1.Schedule"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * The run that the latest firing started; empty when none was.
+   * The run that was started last by a firing; empty when none was. Triggered runs
+   * are not counted.
    *
    * @generated from field: string last_run_id = 12;
    */
   lastRunId: string;
 
   /**
-   * Why the latest firing could not start anything; unset when it could.
+   * Why the last firing that was to be started could not; unset when it could.
    *
    * @generated from field: antiphon.scheduler.v1.Failure last_failure = 13;
    */
@@ -150,7 +151,8 @@ export type Schedule_Timing = Message<"antiphon.scheduler.v1.Schedule.Timing"> &
     case: "cron";
   } | {
     /**
-     * Once.
+     * Once. When it is stored, at most as far in the past as a missed firing may be
+     * to be made up for.
      *
      * @generated from field: google.protobuf.Timestamp at = 2;
      */
@@ -232,7 +234,8 @@ export type Schedule_WorkflowTarget = Message<"antiphon.scheduler.v1.Schedule.Wo
   workflowName: string;
 
   /**
-   * One that is sent along, and stored as CreateWorkflow would.
+   * One that is sent along, and stored as CreateWorkflow would; answered as its
+   * `workflow_id`.
    *
    * @generated from field: antiphon.scheduler.v1.InlineWorkflow workflow = 3;
    */
@@ -325,7 +328,8 @@ export const OverlapPolicy = {
   QUEUE: 2,
 
   /**
-   * The run is cancelled, and it is started at once.
+   * The run is cancelled, and it is started at once; of several that are due
+   * together only the latest.
    *
    * @generated from enum value: OVERLAP_POLICY_CANCEL_OLD = 3;
    */
@@ -381,7 +385,7 @@ export const CatchUpPolicy = {
   LATEST: 2,
 
   /**
-   * Each is made up for, in order, 1,000 at most.
+   * Each is made up for, in order; the latest 1,000 at most.
    *
    * @generated from enum value: CATCH_UP_POLICY_ALL = 3;
    */

@@ -1414,8 +1414,8 @@ export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE_
  */
 export type CreateScheduleRequest = Message<"antiphon.scheduler.v1.CreateScheduleRequest"> & {
   /**
-   * What is started when. `schedule_id`, `next_firings`, `last_firing_at` and
-   * `created_at` are not given.
+   * What is started when. `schedule_id`, `next_firings`, `created_at` and the
+   * fields that begin with `last_` are not given.
    *
    * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
    */
@@ -1528,7 +1528,7 @@ export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@_
   messageDesc(file_antiphon_scheduler_v1_scheduler_service, 49);
 
 /**
- * A page of schedules.
+ * A page of schedules; smaller than asked for when it would be too large.
  *
  * @generated from message antiphon.scheduler.v1.ListSchedulesResponse
  */
@@ -2104,12 +2104,14 @@ export const SchedulerService: GenService<{
     output: typeof ListSchedulesResponseSchema;
   },
   /**
-   * UpdateSchedule replaces what the mask names. Firings that were due before
-   * stay as they were.
+   * UpdateSchedule replaces what the mask names. Firings that were decided about
+   * before stay as they were, those that wait included; with another `timing` it
+   * goes on from now.
    *
    * Errors:
    * - NOT_FOUND `SCHEDULE_NOT_FOUND`, `WORKFLOW_NOT_FOUND`
    * - INVALID_ARGUMENT as in CreateSchedule.
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.UpdateSchedule
    */
@@ -2120,10 +2122,15 @@ export const SchedulerService: GenService<{
   },
   /**
    * TriggerSchedule starts what the schedule starts now, whatever its times, pause
-   * and overlap policy.
+   * and overlap policy. The run counts as one of the schedule's when its next
+   * firing is due.
    *
    * Errors:
-   * - NOT_FOUND `SCHEDULE_NOT_FOUND`
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`; `WORKFLOW_NOT_FOUND`: what it starts was
+   *   deleted.
+   * - INVALID_ARGUMENT `FIELD_INVALID`: the input is not as the newest workflow of
+   *   the name wants it.
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.TriggerSchedule
    */
@@ -2133,10 +2140,13 @@ export const SchedulerService: GenService<{
     output: typeof TriggerScheduleResponseSchema;
   },
   /**
-   * DeleteSchedule ends a schedule; its runs stay.
+   * DeleteSchedule ends a schedule; its runs stay, and firings that wait are
+   * dropped.
    *
    * Errors:
-   * - NOT_FOUND `SCHEDULE_NOT_FOUND`: also when it was deleted before.
+   * - NOT_FOUND `SCHEDULE_NOT_FOUND`: also when it was deleted before, by another
+   *   request.
+   * - ALREADY_EXISTS `REQUEST_ID_REUSED`
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteSchedule
    */
