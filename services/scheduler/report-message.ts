@@ -37,6 +37,8 @@ function wordOf(fact: ReportMessage["fact"]): Report["word"] | undefined {
   switch (fact.case) {
     case "leaseRequested":
       return { kind: "lease_requested" };
+    case "released":
+      return { kind: "released" };
     case "started":
       return { kind: "started" };
     case "promptOpened": {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { AssignmentSchema, type Report } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
 import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
 import { logger } from "../../lib/log/log.ts";
@@ -135,6 +135,24 @@ describe("a leased attempt", () => {
     expect(made.giveUpIfLapsed(performance.now() + 24_000)).toBe(false);
     expect(made.giveUpIfLapsed(performance.now() + 25_001)).toBe(true);
     expect(task.signal.reason).toBe("lost");
+  });
+
+  test("is given back by a worker that ends, once its handler has ended, and not when the lease is another's", async () => {
+    for (const [cause, last] of [
+      ["shutdown", "3 released"],
+      ["lost", "2 started"],
+    ] as const) {
+      const { made, sent, told } = attempt();
+      const { handler, begun, end } = leased();
+      made.begin(handler);
+      made.grant(made.leaseToken);
+      await begun;
+      made.abandon(cause);
+      expect(kinds(sent).at(-1)).toBe("2 started");
+      end();
+      await vi.waitFor(() => expect(told).toContain("forgotten"), 5_000);
+      expect(kinds(sent).at(-1)).toBe(last);
+    }
   });
 
   test("is cancelled before it begins without its handler", () => {

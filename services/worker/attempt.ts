@@ -13,7 +13,9 @@
  *       end, and the attempt is forgotten when it has.
  *   A5. An ended attempt is forgotten when all its reports are confirmed and all
  *       of its transcript is archived.
- *   A6. Every order may come twice, late, or before its time; none changes
+ *   A6. A worker that ends gives back what it still held, once nothing of it is
+ *       carried out any more, so that nobody waits for the lease to lapse.
+ *   A7. Every order may come twice, late, or before its time; none changes
  *       anything twice.
  */
 import { randomUUID } from "node:crypto";
@@ -92,6 +94,7 @@ export class Attempt {
   #leaseSeenAtMs = 0;
   #ending: AbortController | undefined;
   #knowsCancel = false;
+  #isReleased = false;
 
   constructor(assignment: Assignment, host: AttemptHost) {
     this.assignment = assignment;
@@ -187,6 +190,7 @@ export class Attempt {
   /** The attempt is not this worker's any more, or must be treated so. */
   abandon(cause: "lost" | "shutdown"): void {
     const phase = this.#phase;
+    this.#isReleased = cause === "shutdown" && (phase.kind === "awaiting_lease" || phase.kind === "running");
     switch (phase.kind) {
       case "awaiting_lease":
         this.#forget();
@@ -308,6 +312,9 @@ export class Attempt {
 
   #forget(): void {
     this.#to({ kind: "forgotten" });
+    if (this.#isReleased) {
+      this.#report({ case: "released", value: { $typeName: "antiphon.worker.v1.Released" } });
+    }
     this.#unconfirmed = [];
     this.#host.forgotten(this);
   }

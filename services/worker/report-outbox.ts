@@ -35,7 +35,7 @@ export class ReportOutbox {
     this.#news.ring();
   }
 
-  /** Publishes until `signal` aborts. */
+  /** Publishes until `signal` aborts, and what is left then once more. */
   async publishLoop(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff({ firstMs: 50, maxMs: 2_000 });
     while (!signal.aborted) {
@@ -54,6 +54,11 @@ export class ReportOutbox {
         await backoff.wait(signal);
       }
     }
+    if (this.#waiting.length === 0) return;
+    // What is lost here is only missed: leases lapse, and work is handed out again.
+    await this.#broker.publish(this.#waiting).catch((error: unknown) => {
+      this.#log.warn({ err: error, count: this.#waiting.length }, "last reports not sent");
+    });
   }
 
   /** Repeats what was not confirmed, until `signal` aborts. */

@@ -373,6 +373,19 @@ describe.each(brokers)("with the %s broker", (kind) => {
     expect(run?.state).toBe(RunState.RUNNING);
   });
 
+  test("hands out anew at once what a worker gives back, and counts no attempt as lost", async () => {
+    const worker = replica.fakeWorker();
+    const runId = await start([node("A")]);
+    // More often than attempts may be lost.
+    for (let attempt = 1; attempt <= 12; attempt += 1) {
+      const taken = await worker.takeTask(`${runId}.A`, attempt);
+      await worker.report(taken, { case: "started", value: {} });
+      await worker.report(taken, { case: "released", value: {} });
+    }
+    await worker.complete(await worker.takeTask(`${runId}.A`, 13));
+    expect((await ended(runId)).state).toBe(RunState.COMPLETED);
+  });
+
   test("hands a task only to workers of its queue that have its labels", async () => {
     const runId = await start([node("A", { queue: "gpu", labels: { zone: "eu", size: "big" } })]);
     const worker = replica.fakeWorker();

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/worker/v1/assignment.proto.
  */
 export const file_antiphon_worker_v1_assignment: GenFile = /*@__PURE__*/
-  fileDesc("CiNhbnRpcGhvbi93b3JrZXIvdjEvYXNzaWdubWVudC5wcm90bxISYW50aXBob24ud29ya2VyLnYxIpkBCgpBc3NpZ25tZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoBRIPCgdub2RlX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSDwoHaGFuZGxlchgGIAEoCRIOCgZjb25maWcYByABKAwSFAoMZmV0Y2hfY29uZmlnGAggASgIIrEDCgZSZXBvcnQSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSDgoGcnVuX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSEwoLbGVhc2VfdG9rZW4YBiABKAkSDgoGbnVtYmVyGAcgASgFEj0KD2xlYXNlX3JlcXVlc3RlZBgIIAEoCzIiLmFudGlwaG9uLndvcmtlci52MS5MZWFzZVJlcXVlc3RlZEgAEi4KB3N0YXJ0ZWQYCSABKAsyGy5hbnRpcGhvbi53b3JrZXIudjEuU3RhcnRlZEgAEjkKDXByb21wdF9vcGVuZWQYCiABKAsyIC5hbnRpcGhvbi53b3JrZXIudjEuUHJvbXB0T3BlbmVkSAASSgoWc2VhbGVkX2Fuc3dlcl9yZWNlaXZlZBgLIAEoCzIoLmFudGlwaG9uLndvcmtlci52MS5TZWFsZWRBbnN3ZXJSZWNlaXZlZEgAEioKBWVuZGVkGAwgASgLMhkuYW50aXBob24ud29ya2VyLnYxLkVuZGVkSABCBgoEZmFjdCIiCg5MZWFzZVJlcXVlc3RlZBIQCghzZWFsX2tleRgBIAEoDCIJCgdTdGFydGVkIkEKDFByb21wdE9wZW5lZBIRCglwcm9tcHRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIQCghwYXNzd29yZBgDIAEoCCJSChRTZWFsZWRBbnN3ZXJSZWNlaXZlZBIRCglwcm9tcHRfaWQYASABKAkSEwoLYW5zd2VyZWRfYnkYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSLeAQoFRW5kZWQSEAoIbGFzdF9zZXEYASABKAUSKwoFZmlsZXMYAiADKAsyHC5hbnRpcGhvbi53b3JrZXIudjEuTGVmdEZpbGUSEAoGb3V0cHV0GAMgASgMSAASFwoNc3RvcmVkX291dHB1dBgGIAEoDEgAEiwKBmZhaWxlZBgEIAEoCzIaLmFudGlwaG9uLndvcmtlci52MS5GYWlsZWRIABIyCgljYW5jZWxsZWQYBSABKAsyHS5hbnRpcGhvbi53b3JrZXIudjEuQ2FuY2VsbGVkSABCCQoHb3V0Y29tZSImCghMZWZ0RmlsZRIMCgRwYXRoGAEgASgJEgwKBHNpemUYAiABKAMilgEKBkZhaWxlZBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIWCglleGl0X2NvZGUYAyABKAVIAIgBARIVCg1ub25fcmV0cnlhYmxlGAQgASgIEi4KC3JldHJ5X2RlbGF5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgwKCl9leGl0X2NvZGUiCwoJQ2FuY2VsbGVkIuICCgdDb250cm9sEhEKCXBhcnRpdGlvbhgBIAEoBRINCgVlcG9jaBgCIAEoAxIPCgd0YXNrX2lkGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSLgoHZ3JhbnRlZBgFIAEoCzIbLmFudGlwaG9uLndvcmtlci52MS5HcmFudGVkSAASMgoJY29uZmlybWVkGAYgASgLMh0uYW50aXBob24ud29ya2VyLnYxLkNvbmZpcm1lZEgAEjAKCGFuc3dlcmVkGAcgASgLMhwuYW50aXBob24ud29ya2VyLnYxLkFuc3dlcmVkSAASPwoQY2FuY2VsX3JlcXVlc3RlZBgIIAEoCzIjLmFudGlwaG9uLndvcmtlci52MS5DYW5jZWxSZXF1ZXN0ZWRIABIzCgpsZWFzZV9sb3N0GAkgASgLMh0uYW50aXBob24ud29ya2VyLnYxLkxlYXNlTG9zdEgAQgcKBW9yZGVyIj0KDENvbnRyb2xCYXRjaBItCghjb250cm9scxgBIAMoCzIbLmFudGlwaG9uLndvcmtlci52MS5Db250cm9sIh4KB0dyYW50ZWQSEwoLbGVhc2VfdG9rZW4YASABKAkiGgoJQ29uZmlybWVkEg0KBXVwX3RvGAEgASgFInIKCEFuc3dlcmVkEhEKCXByb21wdF9pZBgBIAEoCRITCgthbnN3ZXJlZF9ieRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg4KBHRleHQYBCABKAlIABIQCgZzZWFsZWQYBSABKAxIAEIICgZhbnN3ZXIiEQoPQ2FuY2VsUmVxdWVzdGVkIgsKCUxlYXNlTG9zdGIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("CiNhbnRpcGhvbi93b3JrZXIvdjEvYXNzaWdubWVudC5wcm90bxISYW50aXBob24ud29ya2VyLnYxIpkBCgpBc3NpZ25tZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoBRIPCgdub2RlX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSDwoHaGFuZGxlchgGIAEoCRIOCgZjb25maWcYByABKAwSFAoMZmV0Y2hfY29uZmlnGAggASgIIuMDCgZSZXBvcnQSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSDgoGcnVuX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSEwoLbGVhc2VfdG9rZW4YBiABKAkSDgoGbnVtYmVyGAcgASgFEj0KD2xlYXNlX3JlcXVlc3RlZBgIIAEoCzIiLmFudGlwaG9uLndvcmtlci52MS5MZWFzZVJlcXVlc3RlZEgAEi4KB3N0YXJ0ZWQYCSABKAsyGy5hbnRpcGhvbi53b3JrZXIudjEuU3RhcnRlZEgAEjkKDXByb21wdF9vcGVuZWQYCiABKAsyIC5hbnRpcGhvbi53b3JrZXIudjEuUHJvbXB0T3BlbmVkSAASSgoWc2VhbGVkX2Fuc3dlcl9yZWNlaXZlZBgLIAEoCzIoLmFudGlwaG9uLndvcmtlci52MS5TZWFsZWRBbnN3ZXJSZWNlaXZlZEgAEioKBWVuZGVkGAwgASgLMhkuYW50aXBob24ud29ya2VyLnYxLkVuZGVkSAASMAoIcmVsZWFzZWQYDSABKAsyHC5hbnRpcGhvbi53b3JrZXIudjEuUmVsZWFzZWRIAEIGCgRmYWN0IiIKDkxlYXNlUmVxdWVzdGVkEhAKCHNlYWxfa2V5GAEgASgMIgkKB1N0YXJ0ZWQiCgoIUmVsZWFzZWQiQQoMUHJvbXB0T3BlbmVkEhEKCXByb21wdF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhAKCHBhc3N3b3JkGAMgASgIIlIKFFNlYWxlZEFuc3dlclJlY2VpdmVkEhEKCXByb21wdF9pZBgBIAEoCRITCgthbnN3ZXJlZF9ieRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIt4BCgVFbmRlZBIQCghsYXN0X3NlcRgBIAEoBRIrCgVmaWxlcxgCIAMoCzIcLmFudGlwaG9uLndvcmtlci52MS5MZWZ0RmlsZRIQCgZvdXRwdXQYAyABKAxIABIXCg1zdG9yZWRfb3V0cHV0GAYgASgMSAASLAoGZmFpbGVkGAQgASgLMhouYW50aXBob24ud29ya2VyLnYxLkZhaWxlZEgAEjIKCWNhbmNlbGxlZBgFIAEoCzIdLmFudGlwaG9uLndvcmtlci52MS5DYW5jZWxsZWRIAEIJCgdvdXRjb21lIiYKCExlZnRGaWxlEgwKBHBhdGgYASABKAkSDAoEc2l6ZRgCIAEoAyKWAQoGRmFpbGVkEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhYKCWV4aXRfY29kZRgDIAEoBUgAiAEBEhUKDW5vbl9yZXRyeWFibGUYBCABKAgSLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDAoKX2V4aXRfY29kZSILCglDYW5jZWxsZWQi4gIKB0NvbnRyb2wSEQoJcGFydGl0aW9uGAEgASgFEg0KBWVwb2NoGAIgASgDEg8KB3Rhc2tfaWQYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIuCgdncmFudGVkGAUgASgLMhsuYW50aXBob24ud29ya2VyLnYxLkdyYW50ZWRIABIyCgljb25maXJtZWQYBiABKAsyHS5hbnRpcGhvbi53b3JrZXIudjEuQ29uZmlybWVkSAASMAoIYW5zd2VyZWQYByABKAsyHC5hbnRpcGhvbi53b3JrZXIudjEuQW5zd2VyZWRIABI/ChBjYW5jZWxfcmVxdWVzdGVkGAggASgLMiMuYW50aXBob24ud29ya2VyLnYxLkNhbmNlbFJlcXVlc3RlZEgAEjMKCmxlYXNlX2xvc3QYCSABKAsyHS5hbnRpcGhvbi53b3JrZXIudjEuTGVhc2VMb3N0SABCBwoFb3JkZXIiPQoMQ29udHJvbEJhdGNoEi0KCGNvbnRyb2xzGAEgAygLMhsuYW50aXBob24ud29ya2VyLnYxLkNvbnRyb2wiHgoHR3JhbnRlZBITCgtsZWFzZV90b2tlbhgBIAEoCSIaCglDb25maXJtZWQSDQoFdXBfdG8YASABKAUicgoIQW5zd2VyZWQSEQoJcHJvbXB0X2lkGAEgASgJEhMKC2Fuc3dlcmVkX2J5GAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDgoEdGV4dBgEIAEoCUgAEhAKBnNlYWxlZBgFIAEoDEgAQggKBmFuc3dlciIRCg9DYW5jZWxSZXF1ZXN0ZWQiCwoJTGVhc2VMb3N0YgZwcm90bzM", [file_google_protobuf_duration]);
 
 /**
  * Work for a worker, as the owner of a run publishes it.
@@ -190,6 +190,15 @@ export type Report = Message<"antiphon.worker.v1.Report"> & {
      */
     value: Ended;
     case: "ended";
+  } | {
+    /**
+     * The worker ends and gives the attempt back; nothing of it is carried out any
+     * more. The next attempt follows at once, and none is counted as lost.
+     *
+     * @generated from field: antiphon.worker.v1.Released released = 13;
+     */
+    value: Released;
+    case: "released";
   } | { case: undefined; value?: undefined };
 };
 
@@ -238,6 +247,21 @@ export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
   messageDesc(file_antiphon_worker_v1_assignment, 3);
 
 /**
+ * The attempt is given back.
+ *
+ * @generated from message antiphon.worker.v1.Released
+ */
+export type Released = Message<"antiphon.worker.v1.Released"> & {
+};
+
+/**
+ * Describes the message antiphon.worker.v1.Released.
+ * Use `create(ReleasedSchema)` to create a new message.
+ */
+export const ReleasedSchema: GenMessage<Released> = /*@__PURE__*/
+  messageDesc(file_antiphon_worker_v1_assignment, 4);
+
+/**
  * A question.
  *
  * @generated from message antiphon.worker.v1.PromptOpened
@@ -270,7 +294,7 @@ export type PromptOpened = Message<"antiphon.worker.v1.PromptOpened"> & {
  * Use `create(PromptOpenedSchema)` to create a new message.
  */
 export const PromptOpenedSchema: GenMessage<PromptOpened> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 4);
+  messageDesc(file_antiphon_worker_v1_assignment, 5);
 
 /**
  * A sealed answer has been handed over. Closes the prompt.
@@ -305,7 +329,7 @@ export type SealedAnswerReceived = Message<"antiphon.worker.v1.SealedAnswerRecei
  * Use `create(SealedAnswerReceivedSchema)` to create a new message.
  */
 export const SealedAnswerReceivedSchema: GenMessage<SealedAnswerReceived> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 5);
+  messageDesc(file_antiphon_worker_v1_assignment, 6);
 
 /**
  * How an attempt ended.
@@ -372,7 +396,7 @@ export type Ended = Message<"antiphon.worker.v1.Ended"> & {
  * Use `create(EndedSchema)` to create a new message.
  */
 export const EndedSchema: GenMessage<Ended> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 6);
+  messageDesc(file_antiphon_worker_v1_assignment, 7);
 
 /**
  * A file that was left behind and stored.
@@ -400,7 +424,7 @@ export type LeftFile = Message<"antiphon.worker.v1.LeftFile"> & {
  * Use `create(LeftFileSchema)` to create a new message.
  */
 export const LeftFileSchema: GenMessage<LeftFile> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 7);
+  messageDesc(file_antiphon_worker_v1_assignment, 8);
 
 /**
  * What went wrong.
@@ -451,7 +475,7 @@ export type Failed = Message<"antiphon.worker.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 8);
+  messageDesc(file_antiphon_worker_v1_assignment, 9);
 
 /**
  * The attempt was ended because its run was cancelled.
@@ -466,7 +490,7 @@ export type Cancelled = Message<"antiphon.worker.v1.Cancelled"> & {
  * Use `create(CancelledSchema)` to create a new message.
  */
 export const CancelledSchema: GenMessage<Cancelled> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 9);
+  messageDesc(file_antiphon_worker_v1_assignment, 10);
 
 /**
  * What the owner of a run tells a worker about one attempt. Each order may come
@@ -557,7 +581,7 @@ export type Control = Message<"antiphon.worker.v1.Control"> & {
  * Use `create(ControlSchema)` to create a new message.
  */
 export const ControlSchema: GenMessage<Control> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 10);
+  messageDesc(file_antiphon_worker_v1_assignment, 11);
 
 /**
  * The orders that one commit brought for one worker.
@@ -578,7 +602,7 @@ export type ControlBatch = Message<"antiphon.worker.v1.ControlBatch"> & {
  * Use `create(ControlBatchSchema)` to create a new message.
  */
 export const ControlBatchSchema: GenMessage<ControlBatch> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 11);
+  messageDesc(file_antiphon_worker_v1_assignment, 12);
 
 /**
  * The lease is committed.
@@ -599,7 +623,7 @@ export type Granted = Message<"antiphon.worker.v1.Granted"> & {
  * Use `create(GrantedSchema)` to create a new message.
  */
 export const GrantedSchema: GenMessage<Granted> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 12);
+  messageDesc(file_antiphon_worker_v1_assignment, 13);
 
 /**
  * Reports are committed.
@@ -620,7 +644,7 @@ export type Confirmed = Message<"antiphon.worker.v1.Confirmed"> & {
  * Use `create(ConfirmedSchema)` to create a new message.
  */
 export const ConfirmedSchema: GenMessage<Confirmed> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 13);
+  messageDesc(file_antiphon_worker_v1_assignment, 14);
 
 /**
  * A prompt was answered.
@@ -678,7 +702,7 @@ export type Answered = Message<"antiphon.worker.v1.Answered"> & {
  * Use `create(AnsweredSchema)` to create a new message.
  */
 export const AnsweredSchema: GenMessage<Answered> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 14);
+  messageDesc(file_antiphon_worker_v1_assignment, 15);
 
 /**
  * The run was cancelled.
@@ -693,7 +717,7 @@ export type CancelRequested = Message<"antiphon.worker.v1.CancelRequested"> & {
  * Use `create(CancelRequestedSchema)` to create a new message.
  */
 export const CancelRequestedSchema: GenMessage<CancelRequested> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 15);
+  messageDesc(file_antiphon_worker_v1_assignment, 16);
 
 /**
  * The lease is another's, or the attempt is over.
@@ -708,5 +732,5 @@ export type LeaseLost = Message<"antiphon.worker.v1.LeaseLost"> & {
  * Use `create(LeaseLostSchema)` to create a new message.
  */
 export const LeaseLostSchema: GenMessage<LeaseLost> = /*@__PURE__*/
-  messageDesc(file_antiphon_worker_v1_assignment, 16);
+  messageDesc(file_antiphon_worker_v1_assignment, 17);
 
