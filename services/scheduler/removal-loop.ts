@@ -9,9 +9,11 @@
  *       owner, does the rest; two owners at once do no harm.
  *   R3. The row stays until the request that started the run is 24 hours old: a
  *       repeat of it starts nothing.
- *   R4. A turn removes bounded batches. Runs are walked through by their ids, so
+ *   R4. A run that a hidden one started too late to be hidden with it is hidden
+ *       when its parent is emptied, or before that is forgotten.
+ *   R5. A turn removes bounded batches. Runs are walked through by their ids, so
  *       one that can not be removed holds up no other.
- *   R5. Aborting `signal` ends the loop within one step.
+ *   R6. Aborting `signal` ends the loop within one step.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
 import { delay } from "../../lib/async/delay.ts";
@@ -89,10 +91,13 @@ export async function removalTurn(
   const expired = retentionMs === 0 ? 0 : await store.expire(page, retentionMs);
 
   const hidden = await store.toEmpty(page, after);
+  await store.hideChildren(hidden);
   const emptied = await empty({ ...deps, store }, hidden, signal);
   await store.noteEmpty(emptied);
 
-  const forgettable = await store.toForget(page);
+  const old = await store.toForget(page);
+  await store.hideChildren(old.map(({ runId }) => runId));
+  const forgettable = old.filter(({ hasChildren }) => !hasChildren);
   const young = forgettable.filter(({ isYoung }) => isYoung).map(({ runId }) => runId);
   const emptiedAgain = new Set(await empty({ ...deps, store }, young, signal));
   const forgotten = forgettable.filter(({ runId, isYoung }) => !isYoung || emptiedAgain.has(runId));

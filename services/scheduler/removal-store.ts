@@ -11,6 +11,13 @@ export interface RemovalPage {
   readonly limit: number;
 }
 
+/** An emptied run of which the row may go. */
+export interface ForgettableRun {
+  readonly runId: string;
+  readonly isYoung: boolean;
+  readonly hasChildren: boolean;
+}
+
 /** SQL of the end of runs: marked, emptied, forgotten. Every statement may be repeated, and by several processes at once. */
 export function removalStore(db: Pick<Database, "query">) {
   return {
@@ -90,7 +97,7 @@ export function removalStore(db: Pick<Database, "query">) {
       return await this.hide({ runId, clientId }, request);
     },
 
-    /** Hides runs that no other started and that ended `retentionMs` ago, with all that they started, oldest first; answers how many of the former. */
+    /** Hides runs that no other started and that ended `retentionMs` ago, with all that they started, oldest first; answers how many of the former. Not before all of those have ended. */
     async expire({ partitions, limit }: RemovalPage, retentionMs: number): Promise<number> {
       const [row] = await db.query<{ count: number }>(sql`
         with recursive root as (
@@ -103,23 +110,39 @@ export function removalStore(db: Pick<Database, "query">) {
           order by ended_at
           limit ${limit}
         ), tree as (
-          select run_id as root_id, run_id
+          select run_id as root_id, run_id, true as has_ended
           from root
           union all
-          select tree.root_id, child.run_id
+          select tree.root_id, child.run_id, child.ended_at is not null
           from tree
           join scheduler.run as child on child.parent_run_id = tree.run_id
           where child.deleted_at is null
+        ), live as (
+          select distinct root_id
+          from tree
+          where not has_ended
         ), hidden as (
           update scheduler.run as run
           set deleted_at = now()
           from tree
           where run.run_id = tree.run_id
             and run.deleted_at is null
+            and not exists (select from live where live.root_id = tree.root_id)
         )
-        select count(*)::int as count from root
+        select (select count(*) from root)::int - (select count(*) from live)::int as count
       `);
       return row?.count ?? 0;
+    },
+
+    /** Hides runs that these hidden ones started too late to be hidden with them, once they have ended. */
+    async hideChildren(runIds: readonly string[]): Promise<void> {
+      await db.query(sql`
+        update scheduler.run
+        set deleted_at = now()
+        where parent_run_id = any (${runIds}::uuid[])
+          and ended_at is not null
+          and deleted_at is null
+      `);
     },
 
     /** Hidden runs that are not emptied yet, in the order of their ids, after one of them. */
@@ -177,19 +200,32 @@ export function removalStore(db: Pick<Database, "query">) {
     /**
      * Emptied runs of which nobody needs the rows any more: their requests are 24
      * hours old, and whoever still wrote when they were emptied is heard of after
-     * an hour. `isYoung` says that somebody may have.
+     * an hour. `isYoung` says that somebody may have, `hasChildren` that a run that
+     * it started is not hidden.
      */
-    async toForget({ partitions, limit }: RemovalPage): Promise<{ runId: string; isYoung: boolean }[]> {
-      const rows = await db.query<{ run_id: string; is_young: boolean }>(sql`
-        select run_id, removed_at < ended_at + interval '1 hour' as is_young
-        from scheduler.run
+    async toForget({ partitions, limit }: RemovalPage): Promise<ForgettableRun[]> {
+      const rows = await db.query<{ run_id: string; is_young: boolean; has_children: boolean }>(sql`
+        select
+          run_id,
+          removed_at < ended_at + interval '1 hour' as is_young,
+          exists (
+            select
+            from scheduler.run as child
+            where child.parent_run_id = run.run_id
+              and child.deleted_at is null
+          ) as has_children
+        from scheduler.run as run
         where removed_at < now() - interval '1 hour'
           and created_at < now() - interval '24 hours'
           and partition = any (${partitions}::int[])
         order by created_at
         limit ${limit}
       `);
-      return rows.map((row) => ({ runId: row.run_id, isYoung: row.is_young }));
+      return rows.map((row) => ({
+        runId: row.run_id,
+        isYoung: row.is_young,
+        hasChildren: row.has_children,
+      }));
     },
 
     /** Removes the rows of emptied runs: their ids are free. */

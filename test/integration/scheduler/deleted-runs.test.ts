@@ -62,6 +62,18 @@ describe("a deleted run", () => {
     return row?.count ?? -1;
   }
 
+  /** Lets a day go by for a run that is removed. */
+  async function makeOld(runId: string): Promise<void> {
+    await all.db.query(sql`
+      update scheduler.run
+      set
+        created_at = created_at - interval '25 hours',
+        ended_at = ended_at - interval '25 hours',
+        removed_at = removed_at - interval '25 hours'
+      where run_id = ${runId}::uuid
+    `);
+  }
+
   const isKnown = async (runId: string) =>
     (await all.db.query(sql`select from scheduler.run where run_id = ${runId}::uuid`)).length === 1;
 
@@ -111,14 +123,7 @@ describe("a deleted run", () => {
     await until("everything is removed", async () => (await rowsOf(runId)) === 0);
     await expect(start(requestId)).rejects.toThrow(`run ${runId} was deleted`);
     expect(await isKnown(runId)).toBe(true);
-    await all.db.query(sql`
-      update scheduler.run
-      set
-        created_at = created_at - interval '25 hours',
-        ended_at = ended_at - interval '25 hours',
-        removed_at = removed_at - interval '25 hours'
-      where run_id = ${runId}::uuid
-    `);
+    await makeOld(runId);
     await until("its row is removed", async () => !(await isKnown(runId)));
     // Whoever still wrote when it was removed has its rest removed, too.
     expect(all.transcriptsDeleted.filter((id) => id === runId)).toEqual([runId, runId]);
@@ -169,6 +174,18 @@ describe("a deleted run", () => {
     }
   });
 
+  test("takes a run with it that it started too late to be hidden with it", async () => {
+    const [root, late] = [await ended(), await ended()];
+    await replica.client.deleteRun({ runId: root });
+    await until("everything is removed", async () => (await rowsOf(root)) === 0);
+    await all.db.query(sql`
+      update scheduler.run set parent_run_id = ${root}::uuid where run_id = ${late}::uuid
+    `);
+    await makeOld(root);
+    await until("everything is removed", async () => (await rowsOf(late)) === 0);
+    await until("the row of its parent is removed", async () => !(await isKnown(root)));
+  });
+
   test("tells its late worker that its lease is lost, as a run that never was", async () => {
     const runId = await start();
     const worker = replica.fakeWorker();
@@ -183,6 +200,34 @@ describe("a deleted run", () => {
 });
 
 describe("a run that ended long ago", () => {
+  test("is kept as long as a run goes on that it started", async () => {
+    await using all = await world("memory", { retentionMs: 3_600_000 });
+    await using replica = await all.replica();
+    const { workflow } = await replica.client.createWorkflow({ name: "test", dag: noop("A") });
+    const started = Array.from({ length: 3 }, async () => {
+      const { run } = await replica.client.startRun({ workflowId: workflow?.workflowId ?? "" });
+      return run?.runId ?? "";
+    });
+    const [root = "", live = "", other = ""] = await Promise.all(started);
+    for (const runId of [root, other]) await replica.client.cancelRun({ runId });
+    await all.db.query(
+      sql`update scheduler.run set parent_run_id = ${root}::uuid where run_id = ${live}::uuid`,
+    );
+    await all.db.query(sql`
+      update scheduler.run
+      set ended_at = ended_at - interval '2 hours'
+      where run_id = any (${[root, other]}::uuid[])
+    `);
+    const listed = async () => {
+      const { runs } = await replica.client.listRuns({ includeChildren: true });
+      return new Set(runs.map(({ runId }) => runId));
+    };
+    await until("the other one is hidden", async () => !(await listed()).has(other));
+    expect(await listed()).toEqual(new Set([root, live]));
+    await replica.client.cancelRun({ runId: live });
+    await until("both are hidden", async () => (await listed()).size === 0);
+  });
+
   test("is removed when it is older than the retention, and one that goes on or ended since is not", async () => {
     await using all = await world("memory", { retentionMs: 3_600_000 });
     const replica = await all.replica();
