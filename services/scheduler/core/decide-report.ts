@@ -19,6 +19,7 @@ export interface Report {
   readonly word:
     | { readonly kind: "lease_requested" }
     | { readonly kind: "started" }
+    | { readonly kind: "released" }
     | {
         readonly kind: "prompt_opened";
         readonly promptId: string;
@@ -80,6 +81,10 @@ export function decideReport(run: Run | undefined, report: Report): ReportDecisi
     case "lease_requested":
       // What a paused run has not begun yet is handed out anew when it goes on.
       return leased.length > 0 && run.state !== "paused" ? applied(...leased) : { kind: "lost" };
+    case "released":
+      // Nothing was begun of what nobody holds.
+      if (task.lease === undefined) return { kind: "lost" };
+      return applied({ type: "lease_lapsed", nodeId, attempt, workerId: lease.workerId, isReleased: true });
     case "started":
       return applied(...leased, { ...about, type: "task_started" });
     case "prompt_opened": {

@@ -147,7 +147,14 @@ export type Fact =
         readonly files: readonly LeftFile[];
       }
     >
-  | AttemptFact<"lease_lapsed", { readonly workerId: string }>
+  | AttemptFact<
+      "lease_lapsed",
+      {
+        readonly workerId: string;
+        /** Whether the worker gave the attempt back, because it ends: nothing went wrong. */
+        readonly isReleased?: boolean;
+      }
+    >
   | AttemptFact<
       "timer_fired",
       {

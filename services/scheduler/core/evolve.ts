@@ -172,7 +172,7 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
       endAttempt(step, task, event.outcome);
       return;
     case "lease_lapsed":
-      task.lostCount += 1;
+      if (event.isReleased !== true) task.lostCount += 1;
       if (run.isCancelRequested) {
         step.enter(task, "cancelled");
       } else if (task.lostCount > maxLostAttempts) {
