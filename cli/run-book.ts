@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { type Run, RunState } from "../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { Prompt, Task, Wait } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 import { type Dag, DagSchema } from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
@@ -56,6 +57,7 @@ export class RunBook {
     const { state, failure, tasks } = event.change;
     booked.run.state = state;
     if (failure !== undefined) booked.run.failure = failure;
+    if (isFinalRun(state)) booked.run.endedAt ??= timestampNow();
     return tasks.map((task) => kept(booked, task));
   }
 

@@ -428,7 +428,7 @@ export class FakeAntiphon implements RunningService {
         return { results: Object.fromEntries(bytes) };
       },
       watchRun: async function* (this: void, { runs }) {
-        for (const { runId, afterSeq } of runs) yield* watchFirst(runId, afterSeq);
+        for (const { runId, afterSeq } of runs.toReversed()) yield* watchFirst(runId, afterSeq);
       },
     });
     const archived = () => [{ chunk: this.archive.subarray(0, 10) }, { chunk: this.archive.subarray(10) }];
@@ -454,7 +454,8 @@ export class FakeAntiphon implements RunningService {
       throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`));
     let sent = 0;
     if (afterSeq === 0) {
-      const workflowId = this.workflows.at(-1)?.workflowId ?? found.run.workflowId ?? "";
+      const stored = found === this.runs[0] ? this.workflows.at(-1)?.workflowId : undefined;
+      const workflowId = stored ?? found.run.workflowId ?? "";
       const value = { ...found.run, workflowId };
       yield { runId, seq: 1, news: { case: "snapshot" as const, value } };
       sent += 1;
