@@ -10,7 +10,12 @@ import { type HeartbeatResponse, WorkerService } from "../../gen/antiphon/worker
 import type { Broker, EntryId } from "../../lib/broker/broker.ts";
 import { controlStreamOf, decodeControls } from "../../lib/streams/control-stream.ts";
 import { encodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
-import { decodeAssignment, defaultWorkGroup, type WorkDemands, workStreamOf } from "../../lib/streams/work-stream.ts";
+import {
+  decodeAssignment,
+  defaultWorkGroup,
+  type WorkDemands,
+  workStreamOf,
+} from "../../lib/streams/work-stream.ts";
 import { until } from "./until.ts";
 
 /** An attempt that the fake took. */
