@@ -2,8 +2,9 @@
  * Applies what workers report to the runs of the owned partitions.
  *
  *   A1. Reports of a partition are read from the start of its stream after each
- *       claim, and again after the broker lost its contents, or while something
- *       stands in it that could not be applied or deleted.
+ *       claim, when the broker is known to have lost its contents, and now and
+ *       then: what could not be applied or deleted, and what an older copy of the
+ *       broker brought back unnoticed, stands before the place read up to.
  *   A2. A report is deleted, and confirmed to its worker, after the commit that
  *       holds its effect; a crash repeats it, and the core knows a repeat.
  *   A3. What can not be decoded, or breaks the bounds of the contract, is moved
@@ -36,8 +37,9 @@ const readBytes = 16 * 1024 * 1024;
 /** How long a read waits: bounds how late a new claim is noticed. */
 const waitMs = 250;
 
-/** How long what could not be applied or deleted is left alone. */
+/** How often streams are read from the start, and how much later while reports are in flight, which would be read twice. */
 const rereadMs = 1_000;
+const rereadPatienceMs = 30_000;
 
 /** How many read batches, and about how many bytes of them, may wait for their commits. */
 const maxInFlight = 8;
@@ -65,8 +67,6 @@ export class ReportReader {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #readSize = new ReadSize(readBytes);
   #inFlightBytes = 0;
-  /** Streams with entries that could be neither applied nor deleted, or applied and not deleted; to be read from the start again. */
-  readonly #leftBehind = new Set<string>();
   #rereadAt = 0;
   #drainedAt = -1;
 
@@ -107,7 +107,7 @@ export class ReportReader {
       return;
     }
     const askedAt = clock.now;
-    this.#reread(claims);
+    this.#reread();
     const after = new Map(claims.map((claim) => [reportStreamOf(claim.partition), this.#cursorOf(claim)]));
     const { count } = this.#readSize;
     const entries = await broker.read({ after, count, waitMs }, signal);
@@ -139,14 +139,12 @@ export class ReportReader {
     return cursor?.epoch === claim.epoch ? cursor.id : "0-0";
   }
 
-  /** Goes back to the start of streams in which something was left behind, now and then: nothing else would ever read it. */
-  #reread(claims: readonly Claim[]): void {
-    if (this.#leftBehind.size === 0 || performance.now() < this.#rereadAt) return;
+  /** Goes back to the start of the streams now and then (A1); what is in flight is waited for, but not for ever. */
+  #reread(): void {
+    const overdueMs = performance.now() - this.#rereadAt;
+    if (overdueMs < 0 || (this.#inFlight.size > 0 && overdueMs < rereadPatienceMs)) return;
     this.#rereadAt = performance.now() + rereadMs;
-    for (const { partition } of claims) {
-      if (this.#leftBehind.has(reportStreamOf(partition))) this.#cursors.delete(partition);
-    }
-    this.#leftBehind.clear();
+    this.#cursors.clear();
   }
 
   /** Applies entries, deletes those whose effect is committed, and answers whether all could be applied. Never rejects. */
@@ -155,10 +153,9 @@ export class ReportReader {
     const outcomes = await Promise.allSettled(entries.map(async (entry) => await this.#apply(entry)));
     const done = entries.filter((_, index) => outcomes[index]?.status === "fulfilled");
     let isAll = true;
-    for (const [index, outcome] of outcomes.entries()) {
+    for (const outcome of outcomes) {
       if (outcome.status === "fulfilled") continue;
       isAll = false;
-      this.#leftBehind.add(entries[index]?.stream ?? "");
       const level = isExpected(outcome.reason) ? "debug" : "error";
       log[level]({ err: outcome.reason }, "report not applied");
     }
@@ -169,7 +166,6 @@ export class ReportReader {
           own.map(({ id }) => id),
         );
       } catch (error) {
-        this.#leftBehind.add(stream);
         log.debug({ err: error, stream }, "applied reports not deleted");
       }
     }
