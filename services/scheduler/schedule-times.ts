@@ -55,10 +55,9 @@ export function firstTimes(
   { from, to, count }: { readonly from: Date; readonly to?: Date; readonly count: number },
 ): readonly Date[] {
   const found: Date[] = [];
-  let at = times.next(before(from));
-  while (at !== undefined && (to === undefined || at <= to) && found.length < count) {
+  for (let at = times.next(before(from)); at !== undefined && found.length < count; at = times.next(at)) {
+    if (to !== undefined && at > to) break;
     found.push(at);
-    at = times.next(at);
   }
   return found;
 }
