@@ -121,3 +121,19 @@ test("bounds the bytes of one commit", async () => {
   expect(batches().map(({ programs }) => programs.length)).toEqual([3, 3, 1]);
   await stop();
 });
+
+// A timer that came due in an outage of Postgres was refused, and never fired: the partition was neither lost nor folded anew.
+test("loses what it owned past its lease when it gets another, so that all of it is folded anew", async () => {
+  const { owner, stop } = anOwner();
+  owner.extendLease(0);
+  await expect(owner.execute(runId, started, { isNew: true })).rejects.toMatchObject({
+    reason: "OWNER_UNAVAILABLE",
+  });
+  expect(owner.claims.size).toBe(1);
+  owner.extendLease(Number.POSITIVE_INFINITY);
+  expect(owner.claims.size).toBe(0);
+  owner.adopt([{ partition, epoch: 2 }], []);
+  owner.extendLease(Number.POSITIVE_INFINITY);
+  expect(owner.claims.size).toBe(1);
+  await stop();
+});

@@ -16,7 +16,9 @@
  *       waits for a straggling commit and fences it, and folds them again. What a
  *       commit brought that was in flight meanwhile is answered and not let out:
  *       its records are not those that the partition is owned with.
- *   O5. Past its own lease, by its monotonic clock, an owner answers nothing.
+ *   O5. Past its own lease, by its monotonic clock, an owner answers nothing. One
+ *       that gets a lease again loses its partitions first: timers and steps that
+ *       were refused meanwhile count on being found by a new fold.
  *   O6. A batch that Postgres refuses for its data is divided until the run at
  *       fault stands alone; that run alone is refused.
  */
@@ -92,8 +94,10 @@ export class Owner {
     return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId)?.seq : undefined;
   }
 
-  /** Lets the owner answer until then, on the clock of `performance.now()`. */
+  /** Lets the owner answer until then, on the clock of `performance.now()`. What it owned past its lease is lost (O5). */
   extendLease(endsAt: number): void {
+    const hasLapsed = performance.now() >= this.#leaseEndsAt;
+    if (hasLapsed && this.#claims.size > 0) this.lose(new Set(this.#claims.keys()));
     this.#leaseEndsAt = endsAt;
   }
 

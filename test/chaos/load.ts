@@ -1,10 +1,8 @@
 /*
- * Runs of several shapes, each with the one outcome that it may have whatever
- * dies meanwhile, and the checks of what must hold of all of them in the end.
+ * Starts runs while things die, and finds what does not hold of them in the end.
  */
 import { randomUUID } from "node:crypto";
 import type { Client } from "@connectrpc/connect";
-import { RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskState } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { sql } from "../../lib/postgres/sql.ts";
@@ -15,6 +13,7 @@ import { workflowStore } from "../../services/scheduler/workflow-store.ts";
 import { until } from "../support/until.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Dice } from "./dice.ts";
+import { nodesOf, type Shape, type ShapeName, shapes } from "./shapes.ts";
 
 /** How long everything may take to settle on a slow machine. */
 const settleMs = 120_000;
@@ -25,86 +24,17 @@ const startsAtOnce = 16;
 /** A call that is not answered by then is repeated elsewhere. */
 const callTimeoutMs = 3_000;
 
-interface Node {
-  readonly id: string;
-  readonly handler?: string;
-  readonly dependencies?: readonly string[];
-  readonly config?: unknown;
-}
-
-interface Shape {
-  readonly nodes: readonly Node[];
-  readonly state: RunState;
-  /** The states of tasks that do not complete. */
-  readonly otherwise?: Readonly<Record<string, TaskState>>;
-}
-
-const nodesInARow = ["A", "B", "C", "D", "E", "F"];
-
-const printing = `import time
-print("begun", flush=True)
-time.sleep(1)
-print("done", flush=True)
-`;
-
-/** What runs look like. */
-export const shapes = {
-  chain: {
-    nodes: nodesInARow.map((id, index) => ({
-      id,
-      dependencies: nodesInARow.slice(Math.max(0, index - 1), index),
-      config: index === 0 ? { n: 1 } : { n: `{{ ${nodesInARow[index - 1]}.n }}` },
-    })),
-    state: RunState.COMPLETED,
-  },
-  fan: {
-    nodes: [
-      { id: "A" },
-      ...["B", "C", "D", "E", "F"].map((id) => ({ id, dependencies: ["A"] })),
-      { id: "Z", dependencies: ["B", "C", "D", "E", "F"] },
-    ],
-    state: RunState.COMPLETED,
-  },
-  leased: {
-    nodes: [
-      { id: "A" },
-      {
-        id: "B",
-        handler: "unreliable_handler",
-        dependencies: ["A"],
-        config: { failure_rate: 0, latency_ms: 600 },
-      },
-      { id: "C", dependencies: ["B"] },
-    ],
-    state: RunState.COMPLETED,
-  },
-  long: {
-    nodes: [
-      { id: "A", handler: "unreliable_handler", config: { failure_rate: 0, latency_ms: 4_000 } },
-      { id: "B", dependencies: ["A"] },
-    ],
-    state: RunState.COMPLETED,
-  },
-  failing: {
-    nodes: [
-      { id: "A" },
-      { id: "B", handler: "unreliable_handler", dependencies: ["A"], config: { fail_times: 1_000 } },
-      { id: "C", dependencies: ["B"] },
-      { id: "D", dependencies: ["A"] },
-    ],
-    state: RunState.FAILED,
-    otherwise: { B: TaskState.FAILED, C: TaskState.SKIPPED },
-  },
-  program: {
-    nodes: [{ id: "A", handler: "program", config: { file_name: "a.py", source: printing } }],
-    state: RunState.COMPLETED,
-  },
-} satisfies Record<string, Shape>;
-
-export type ShapeName = keyof typeof shapes;
-
-/** What runs are made of that are short: four in ten of them fan out. */
-const mixed: readonly ShapeName[] = ["chain", "fan", "fan", "leased", "failing"];
+/** What a mixed load is made of. */
+const mixed: readonly ShapeName[] = [
+  "chain",
+  "fan",
+  "fan",
+  "leased",
+  "failing",
+  "retried",
+  "sleeping",
+  "mapped",
+];
 
 export class Load {
   readonly #cluster: Cluster;
@@ -120,14 +50,7 @@ export class Load {
   /** Stores the workflow of each shape. */
   async prepare(): Promise<void> {
     for (const name of Object.keys(shapes) as ShapeName[]) {
-      const nodes = shapes[name].nodes.map(
-        ({ id, handler = "noop", dependencies = [], config = {} }: Node) => ({
-          id,
-          handler,
-          dependencies: [...dependencies],
-          config: new TextEncoder().encode(JSON.stringify(config)),
-        }),
-      );
+      const nodes = nodesOf(shapes[name]);
       const { workflow } = await this.#repeated((scheduler, requestId) =>
         scheduler.createWorkflow({ name, dag: { nodes }, requestId }, { timeoutMs: callTimeoutMs }),
       );
@@ -157,7 +80,7 @@ export class Load {
   /** Resolves when every run that was started has ended. */
   async ended(): Promise<void> {
     const { db } = this.#cluster;
-    let left = "all of them";
+    let left: string[] | undefined;
     await until(
       "every run has ended",
       async () => {
@@ -167,18 +90,32 @@ export class Load {
             where run_id = any (${[...this.#runs.keys()]}::uuid[]) and ended_at is null
           `)
           .catch(() => undefined);
-        if (rows !== undefined) left = rows.map(({ run_id: runId }) => runId).join(" ");
-        return left === "";
+        left = rows?.map(({ run_id: runId }) => runId);
+        return left?.length === 0;
       },
       settleMs,
-    ).catch((error: unknown) => {
-      throw new Error(`${String(error)}: ${left}\n${this.#cluster.brokenDown().join("\n")}`);
+    ).catch(async (error: unknown) => {
+      const stories = await Promise.all(
+        (left ?? []).slice(0, 3).map(async (runId) => await this.#storyOf(runId)),
+      );
+      throw new Error([String(error), ...stories, ...this.#cluster.brokenDown()].join("\n"));
     });
+  }
+
+  /** The history of a run, a line each fact. */
+  async #storyOf(runId: string): Promise<string> {
+    const facts = await this.#cluster.db.query<{ line: string }>(sql`
+      select concat_ws(' ', seq, at, type, node_id, attempt, left(convert_from(payload, 'UTF8'), 200)) as line
+      from scheduler.run_event
+      where run_id = ${runId}::uuid
+      order by seq
+    `);
+    return [`${runId} (${this.#runs.get(runId)}):`, ...facts.map(({ line }) => line)].join("\n");
   }
 
   /**
    * What is not as it should be: a run that did not end as its shape says; a history that has a hole, ends a node
-   * twice, or adds up to something else than is answered; a process that ended by itself.
+   * or attempt twice, or adds up to something else than is answered; a process that ended by itself.
    */
   async flaws(): Promise<string[]> {
     const { db, schedulers, brokenDown } = this.#cluster;
@@ -188,8 +125,13 @@ export class Load {
       from scheduler.run_event where run_id = any (${runIds}::uuid[])
       group by run_id having count(*) <> max(seq)
       union all
-      select run_id, 'ended ' || node_id || ' ' || count(*) || ' times'
+      select run_id, 'ended attempt ' || attempt || ' of ' || node_id || ' ' || count(*) || ' times'
       from scheduler.run_event where run_id = any (${runIds}::uuid[]) and type = 'task_ended'
+      group by run_id, node_id, attempt having count(*) > 1
+      union all
+      select run_id, 'completed ' || node_id || ' ' || count(*) || ' times'
+      from scheduler.run_event where run_id = any (${runIds}::uuid[]) and type = 'task_ended'
+        and convert_from(payload, 'UTF8')::jsonb -> 'outcome' ->> 'kind' = 'completed'
       group by run_id, node_id having count(*) > 1
     `);
     const flaws = inHistory.map(({ run_id: runId, what }) => `${runId} ${what}`);
@@ -199,10 +141,9 @@ export class Load {
       const shape: Shape = shapes[name];
       const stateOf = (id: string) => shape.otherwise?.[id] ?? TaskState.COMPLETED;
       const expected = [shape.state, ...shape.nodes.map(({ id }) => `${id} ${stateOf(id)}`)].join(", ");
-      const answered = [
-        run?.state,
-        ...(run?.tasks ?? []).map(({ nodeId, state }) => `${nodeId} ${state}`),
-      ].join(", ");
+      // A node that is carried out for each item of a list has a task for each.
+      const states = new Set(run?.tasks.map(({ nodeId, state }) => `${nodeId} ${state}`));
+      const answered = [run?.state, ...states].join(", ");
       if (answered !== expected) flaws.push(`${runId} (${name}) is ${answered}, not ${expected}`);
       const fold = folded.get(runId);
       const inFold = [
