@@ -97,6 +97,13 @@ export class FakeTask {
     for (const promptId of this.#openPrompts.keys()) this.answer({ promptId, text, requestId: randomUUID() });
   }
 
+  /** Closes the open questions because the attempt that asked has ended. */
+  closePrompts(): void {
+    for (const promptId of this.#openPrompts.keys())
+      this.#tell({ case: "promptClosed", value: { promptId, how: How.ATTEMPT_ENDED } });
+    this.#openPrompts.clear();
+  }
+
   /** Ends the task. */
   end(state: TaskState, failure?: Failure): void {
     this.state = state;
@@ -488,6 +495,7 @@ export class FakeAntiphon implements RunningService {
     try {
       const output = await Promise.race([program(task), cancelled]);
       if (task.cancelled.aborted) {
+        task.closePrompts();
         task.end(TaskState.CANCELLED);
         return;
       }

@@ -1,5 +1,10 @@
 import stringWidth from "string-width";
 
+const escape = String.fromCodePoint(27);
+
+/** A command to the terminal, a line break, or a character. */
+const pieces = new RegExp(`${escape}\\[([?\\d;]*)([A-Za-z])|\\r|\\n|[^${escape}\\r\\n]`, "gu");
+
 /**
  * What a terminal shows after all that was written to it, scrolled lines first:
  * an emulator of as much as a command line uses (line breaks, wrapping, moving
@@ -49,7 +54,7 @@ export function shownOn({ columns, rows }: { columns: number; rows: number }, wr
       lines[row]?.splice(column);
     },
   };
-  const parts = written.matchAll(/\u001b\[([?\d;]*)([A-Za-z])|\r|\n|[^\u001b\r\n]/gu);
+  const parts = written.matchAll(pieces);
   for (const [text, parameter, letter] of parts) {
     if (letter !== undefined) control[letter]?.(Number.parseInt(parameter ?? "", 10) || 0);
     else if (text === "\r") column = 0;

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CommandLine } from "../../support/command-line.ts";
 import { FakeAntiphon, type FakeProgram } from "../../support/fake-antiphon.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../support/temporary-folder.ts";
+import { shownOn } from "../../support/terminal-screen.ts";
 import { until } from "../../support/until.ts";
 
 let opened: AsyncDisposableStack;
@@ -95,6 +96,7 @@ describe("antiphon run on a terminal", () => {
     expect((await command.ended()).code).toBe(130);
     expect(server.tasks[0]?.cancelled.aborted).toBe(true);
     expect(command.stdout).toContain("cancelled after");
+    expect(command.stdout).not.toContain("answered");
     expect(command.echoes).toBe(true);
   });
 
@@ -145,6 +147,59 @@ describe("antiphon run on a terminal", () => {
       expect(command.echoes).toBe(true);
     },
   );
+
+  test("echoes nothing that is typed before it is asked for, and takes it as the answer", async () => {
+    const typed = Promise.withResolvers<void>();
+    const { command, server } = await start(async (task) => {
+      task.write("working\n");
+      await typed.promise;
+      await task.ask("password? ", { password: true });
+      return task.ask("name? ");
+    });
+    await command.shows("working");
+    command.type("hunter2\rAda");
+    typed.resolve();
+    await command.shows("name? Ada");
+    command.type("\r");
+    expect((await command.ended()).code).toBe(0);
+    expect(server.tasks[0]?.answers).toEqual(["hunter2", "Ada"]);
+    expect(command.stdout).not.toContain("hunter");
+  });
+
+  test("detaches at Ctrl-D instead of an answer", async () => {
+    const { command, server } = await start(async (task) => task.ask("name? "));
+    await command.shows("name? ");
+    command.type("\u0004");
+    expect((await command.ended()).code).toBe(0);
+    expect(command.stdout).toContain("antiphon attach");
+    expect(command.stdout).not.toContain("[c]ancel");
+    expect(server.tasks[0]?.cancelled.aborted).toBe(false);
+    expect(command.echoes).toBe(true);
+  });
+
+  test("shows an answer that is longer than the terminal once, and what comes after it below", async () => {
+    const { command, server } = await start(async (task) => {
+      const answer = await task.ask("one\ntwo? ");
+      task.write("done\n");
+      return answer.length;
+    });
+    await command.shows("two? ");
+    command.type("x".repeat(250));
+    await command.shows("x".repeat(100));
+    command.type("\r");
+    expect((await command.ended()).code).toBe(0);
+    expect(server.tasks[0]?.answers).toEqual(["x".repeat(250)]);
+    const lines = shownOn({ columns: 100, rows: 24 }, command.stdout);
+    const first = lines.indexOf("one");
+    expect(lines.slice(first, first + 5)).toEqual([
+      "one",
+      `two? ${"x".repeat(95)}`,
+      "x".repeat(100),
+      "x".repeat(55),
+      "done",
+    ]);
+    expect(lines.filter((line) => line === "one")).toHaveLength(1);
+  });
 
   test("shows control characters of a question to nobody", async () => {
     const { command } = await start(async (task) => task.ask("\u001b]0;owned\u0007name? "));
