@@ -53,7 +53,7 @@ export function watchRun(deps: WatchRunDeps): ServiceImpl<typeof SchedulerServic
       throw DomainError.ofFaults([{ path, reason: "FIELD_INVALID", message: "is negative" }]);
     });
     const caller = owningOf(context);
-    for (const { runId } of runs) await runFor(caller, runId, deps.load);
+    await Promise.all(runs.map(async ({ runId }) => await runFor(caller, runId, deps.load)));
     const stop = new AbortController();
     const signal = AbortSignal.any([context.signal, stop.signal]);
     try {
