@@ -141,3 +141,76 @@ describe("faultsOf", () => {
     ]);
   });
 });
+
+test("faultsOf counts dependencies before it looks at them", () => {
+  const many = node(
+    "A",
+    Array.from({ length: 100_001 }, () => "A"),
+  );
+  expect(check(many)).toEqual(["dag.nodes FIELD_INVALID"]);
+});
+
+describe("conditions and lists", () => {
+  const failing = (nodes: NodeDefinition[], more: Partial<Definition> = {}) =>
+    faultsOf({ ...definition(...nodes), ...more }, () => true).map(({ path, reason }) => `${path} ${reason}`);
+
+  test("name what is upstream, the input, the run, and the item where there is one", () => {
+    const forEach = { items: "{{ A.list }}" };
+    const nodes = [
+      node("A"),
+      { ...node("B", ["A"], { x: "{{ item.x }} {{ nodes.A.status }}" }), forEach, when: "item.n > A.n" },
+      { ...node("C", ["B"]), when: 'nodes["A"].status == "completed" && has(input.x) && run.id != ""' },
+    ];
+    expect(failing(nodes)).toEqual([]);
+  });
+
+  test("are refused when they name anything else, or can not be read", () => {
+    const nodes = [
+      { ...node("A"), when: "B.x == 1" },
+      { ...node("B"), when: "item == 1" },
+      { ...node("C"), when: "1 +" },
+      { ...node("D", [], { x: "{{ item }}" }), forEach: { items: "{{ item }}" } },
+      { ...node("E", ["D"]), forEach: { items: ["{{ nodes.Z.error }}", "{{ E }}"] } },
+    ];
+    expect(failing(nodes)).toEqual([
+      "dag.nodes[0].when CONDITION_INVALID",
+      "dag.nodes[1].when CONDITION_INVALID",
+      "dag.nodes[2].when CONDITION_INVALID",
+      "dag.nodes[3].for_each.items TEMPLATE_INVALID",
+      "dag.nodes[4].for_each.items[0] TEMPLATE_INVALID",
+      "dag.nodes[4].for_each.items[1] TEMPLATE_INVALID",
+    ]);
+  });
+
+  test("leave what is wrong with a template within a list to be told once", () => {
+    expect(failing([{ ...node("A"), forEach: { items: "{{ A | }}" } }])).toEqual([
+      "dag.nodes[0].for_each.items TEMPLATE_INVALID",
+    ]);
+  });
+});
+
+describe("the node for failures", () => {
+  const failing = (onFailure: string, ...nodes: NodeDefinition[]) =>
+    faultsOf({ ...definition(...nodes), onFailure }, () => true).map(
+      ({ path, reason }) => `${path} ${reason}`,
+    );
+
+  test("may name every node but itself, and why the run failed", () => {
+    const handler = node("H", [], { x: "{{ nodes.A.error.reason }} {{ B.y }} {{ run.failure.message }}" });
+    expect(failing("H", node("A"), handler, node("B", ["A"]))).toEqual([]);
+    expect(failing("H", node("A"), node("H", [], { x: "{{ H.x }}" }))).toEqual([
+      "dag.nodes[1].config.x TEMPLATE_INVALID",
+    ]);
+  });
+
+  test("has to be there, and to stand alone, without a condition or a policy for its own failure", () => {
+    const wrong = ["dag.nodes[1] FIELD_INVALID"];
+    expect(failing("Z", node("A"))).toEqual(["dag.on_failure UNKNOWN_DEPENDENCY"]);
+    expect(failing("H", node("A"), node("H", ["A"]))).toEqual(wrong);
+    expect(failing("H", node("A"), { ...node("H"), when: "true" })).toEqual(wrong);
+    expect(failing("H", node("A"), { ...node("H"), onFailure: "continue" })).toEqual(wrong);
+    expect(failing("H", node("A", ["B", "H"]), node("H"), node("B"))).toEqual([
+      "dag.nodes[0].dependencies[1] FIELD_INVALID",
+    ]);
+  });
+});

@@ -2,14 +2,18 @@ import { describe, expect, test } from "vitest";
 import {
   aLease,
   aNode,
+  answered,
   aRun,
   asked,
   bringOn,
   completed,
+  lapsed,
   leased,
+  pause,
   taskOfNode,
 } from "../../../test/support/a-run.ts";
 import { decideHeld, decideLapse, decideReport, type Report } from "./decide-report.ts";
+import type { Fact } from "./event.ts";
 import { maxEvents, type Run } from "./run.ts";
 
 const report = (word: Report["word"], more: Partial<Report> = {}): Report => ({
@@ -110,6 +114,103 @@ describe("decideReport", () => {
     expect(decideReport(run, report(ended, { number: 2 }))).toMatchObject({
       facts: [{ outcome: { kind: "completed" } }],
     });
+  });
+});
+
+describe("a replay of answers", () => {
+  const question = (promptId: string, text: string, number: number, attempt: number): Report =>
+    report({ kind: "prompt_opened", promptId, text, password: false }, { number, attempt });
+  /** A run whose first attempt asked two questions, got answers, and was lost. */
+  const after = (replayInput: boolean) =>
+    aRun(
+      [aNode("A", [], { replayInput })],
+      leased("A"),
+      { ...asked("A", "p1"), text: "Name?" } as Fact,
+      answered("A", "p1", "Ada"),
+      { ...asked("A", "p2", { report: 3 }), text: "Colour?" } as Fact,
+      answered("A", "p2", "red"),
+      lapsed("A"),
+    );
+
+  test("answers the same question at the same place as the attempt before got it, at once", () => {
+    const run = after(true);
+    expect(say(run, question("q1", "Name?", 1, 2))).toBe("applied");
+    expect(taskOfNode(run, "A")).toMatchObject({ state: "running", attempt: 2 });
+    expect(taskOfNode(run, "A").prompts.at(-1)).toMatchObject({
+      promptId: "q1",
+      state: "answered",
+      answer: "Ada",
+      answeredBy: "bob",
+      requestId: "replay of p1",
+    });
+    expect(say(run, question("q2", "Size?", 2, 2))).toBe("applied");
+    expect(taskOfNode(run, "A").state).toBe("waiting_for_input");
+    expect(say(run, question("q3", "One more?", 3, 2))).toBe("applied");
+  });
+
+  test("asks again when the node does not want it, and a secret always", () => {
+    const run = after(false);
+    say(run, question("q1", "Name?", 1, 2));
+    expect(taskOfNode(run, "A").state).toBe("waiting_for_input");
+    const secret = after(true);
+    const word = { kind: "prompt_opened", promptId: "q1", text: "Name?", password: true } as const;
+    say(secret, report(word, { attempt: 2 }));
+    expect(taskOfNode(secret, "A").state).toBe("waiting_for_input");
+  });
+
+  test("goes on from attempt to attempt", () => {
+    const run = after(true);
+    say(run, question("q1", "Name?", 1, 2));
+    bringOn(run, lapsed("A", 2));
+    say(run, question("r1", "Name?", 1, 3));
+    expect(taskOfNode(run, "A").prompts.at(-1)).toMatchObject({ promptId: "r1", answer: "Ada" });
+  });
+});
+
+describe("reports of attempts that are over", () => {
+  test("are known when they ended the attempt, and lost else", () => {
+    const retry = {
+      maxAttempts: 2,
+      initialDelayMs: 0,
+      multiplier: 1,
+      maxDelayMs: 0,
+      jitter: 0,
+      nonRetryable: [],
+    };
+    const run = aRun([aNode("A", [], { retry })], leased("A"));
+    const failure: Report["word"] = { ...ended, outcome: { kind: "failed", reason: "R", message: "m" } };
+    expect(say(run, report(failure, { number: 2 }))).toBe("applied");
+    expect(taskOfNode(run, "A").attempt).toBe(2);
+    expect(say(run, report(failure, { number: 2 }))).toBe("repeated");
+    const lost = aRun([aNode("A")], leased("A"), lapsed("A"));
+    expect(say(lost, report(ended, { number: 2 }))).toBe("lost");
+  });
+
+  test("take no lease of what a paused run has queued, but count when the work was done", () => {
+    const run = aRun([aNode("A")], pause);
+    expect(say(run, report({ kind: "lease_requested" }))).toBe("lost");
+    expect(say(run, report(ended))).toBe("applied");
+    expect(run.state).toBe("completed");
+  });
+});
+
+describe("an attempt that its worker gives back", () => {
+  const released = { kind: "released" } as const;
+
+  test("is followed by another at once, and not counted as lost", () => {
+    const run = aRun([aNode("A")], leased("A"));
+    expect(say(run, report(released, { number: 2 }))).toBe("applied");
+    expect(taskOfNode(run, "A")).toMatchObject({
+      state: "queued",
+      attempt: 2,
+      lostCount: 0,
+      lease: undefined,
+    });
+    expect(say(run, report(released, { number: 2 }))).toBe("lost");
+  });
+
+  test("is no worker's when nobody holds it", () => {
+    expect(say(aRun([aNode("A")]), report(released))).toBe("lost");
   });
 });
 

@@ -18,6 +18,14 @@ describe("parseJson", () => {
     expect(parseJson(new Uint8Array([34, 0xff, 34]))).toEqual({ fault: "is not UTF-8 JSON" });
   });
 
+  // Pins a run whose fold was another than the run itself: infinity is written as null.
+  test("refuses numbers beyond the largest, wherever they stand", () => {
+    for (const text of ["1e999", '{"a":[1,{"b":-1e999}]}', "9".repeat(400)]) {
+      expect(parseJson(bytes(text))).toEqual({ fault: "has a number that is too large" });
+    }
+    expect(parseJson(bytes("[1e308,-0,1e-999]"))).toHaveProperty("value");
+  });
+
   test("refuses what is nested too deep, and takes what is not", () => {
     const nested = (depth: number) => bytes("[".repeat(depth) + "]".repeat(depth));
     expect(parseJson(nested(maxJsonDepth))).toHaveProperty("value");
