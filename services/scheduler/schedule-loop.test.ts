@@ -196,9 +196,9 @@ describe("scheduleLoop", () => {
 
   test("stops a schedule whose times can not be told any more, and says why", async () => {
     const content = create(ScheduleSchema, { timing: { kind: { case: "cron", value: "of newer code" } } });
-    const all = aWorld(aSchedule({ content }), { execute: () => undefined });
+    const all = aWorld(aSchedule({ content, waiting: [due] }), { execute: () => undefined });
     await all.conductUntil("it is decided", () => isDone(all.state));
-    expect(all.state.schedule.nextAt).toBeUndefined();
+    expect(all.state.schedule).toMatchObject({ nextAt: undefined, waiting: [] });
     expect(all.state.failure).toContain("its times can not be told any more");
     expect(all.executed).toEqual([]);
   });

@@ -113,9 +113,9 @@ function decidedOn({ schedule, liveRunIds }: DueSchedule, now: Date): DecidedSch
   const timing = timesOf(schedule.content.timing);
   if ("fault" in timing) {
     // It was checked when it was stored; only another version of this code, or of the time zones, refuses it.
-    const { lastFiringAt, waiting } = schedule;
+    const { lastFiringAt } = schedule;
     const message = `its times can not be told any more: ${timing.fault}`;
-    const decision = { nextAt: undefined, lastFiringAt, waiting, cancelling: [], starting: [] };
+    const decision = { nextAt: undefined, lastFiringAt, waiting: [], cancelling: [], starting: [] };
     return { schedule, decision, failure: { reason: "FIELD_INVALID", message, nodeId: "" } };
   }
   const decision = decideFirings(firingStateOf(schedule, timing.times), { now, liveRunIds });
