@@ -13,6 +13,9 @@ export interface Storage {
   /** The file of a key, in chunks; undefined when there is none. */
   get(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
 
+  /** Keeps the file of one key as that of another, too, which had none or the same; answers false when there is no such file. Durable when it resolves. */
+  copy(from: string, to: string): Promise<boolean>;
+
   /** Removes all files whose key begins with these parts; no error when there are none. */
   remove(prefix: string): Promise<void>;
 }

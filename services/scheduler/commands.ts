@@ -36,7 +36,7 @@ import {
   requestIdReused,
 } from "./core/decide-command.ts";
 import { keptOf } from "./core/decide-rerun.ts";
-import type { Fact } from "./core/event.ts";
+import type { Fact, KeptOutput } from "./core/event.ts";
 import { type Json, parseJson } from "./core/json.ts";
 import type { Plan } from "./core/plan.ts";
 import type { Run } from "./core/run.ts";
@@ -55,6 +55,12 @@ export interface CommandsOptions {
   readonly load: (runId: string) => Promise<Run | undefined>;
   /** The file of a stand-alone task. */
   readonly programOf: (runId: string) => Promise<Uint8Array | undefined>;
+  /** Keeps the files of nodes that a repetition keeps as files of the new run. */
+  readonly keepFiles: (repetition: {
+    readonly former: Run;
+    readonly runId: string;
+    readonly kept: readonly KeptOutput[];
+  }) => Promise<void>;
   /** Sends orders to workers. */
   readonly order: (orders: readonly Order[]) => void;
 }
@@ -156,6 +162,8 @@ export class Commands {
     if (!mayUse(former, command)) throw runNotFound(request.runId);
     const { workflowId, workflowVersion, priority, labels, plan, input } = former;
     if (request.fromFailed && !isFinalRun(former.state)) throw notEnded(request.runId);
+    const kept = request.fromFailed ? keptOf(former) : [];
+    await this.#options.keepFiles({ former, runId: command.runId, kept });
     const program = workflowId === undefined ? await programOf(request.runId) : undefined;
     await this.#begin(command, {
       fact: {
@@ -170,7 +178,7 @@ export class Commands {
         ...(priority !== 0 && { priority }),
         ...(Object.keys(labels).length > 0 && { labels }),
         rerunOf: request.runId,
-        ...(request.fromFailed && { kept: keptOf(former) }),
+        ...(request.fromFailed && { kept }),
       },
       plan,
       ...(program && { program }),

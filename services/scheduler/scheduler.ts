@@ -28,6 +28,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { eventPages } from "./event-pages.ts";
 import { hearWorker } from "./hear-worker.ts";
 import { historyStore } from "./history-store.ts";
+import { keepFiles } from "./kept-files.ts";
 import { KnownHandlers } from "./known-handlers.ts";
 import { LeaseWatch, ListeningClock } from "./lease-watch.ts";
 import { Owner, ownerAway } from "./owner.ts";
@@ -146,6 +147,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     planOf,
     load,
     programOf: async (runId) => await history.program(runId),
+    keepFiles: async (repetition) => await keepFiles(storage, repetition),
     order: (orders) => announcer.order(orders),
   });
   const children = new ChildRuns({ owner, workflows: storedWorkflows, planOf, log });

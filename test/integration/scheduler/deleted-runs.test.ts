@@ -7,7 +7,7 @@ import { derivedUuid } from "../../../lib/ids/derived-uuid.ts";
 import { sql } from "../../../lib/postgres/sql.ts";
 import { artifactKey } from "../../../services/scheduler/artifact-key.ts";
 import { until } from "../../support/until.ts";
-import { bytes, type Replica, type World, world } from "./scheduler-world.ts";
+import { bytes, type Replica, valueOf, type World, world } from "./scheduler-world.ts";
 
 const noop = (...ids: string[]) => ({
   nodes: ids.map((id) => ({ id, handler: "noop", dependencies: [], config: bytes({}) })),
@@ -184,6 +184,35 @@ describe("a deleted run", () => {
     await makeOld(root);
     await until("everything is removed", async () => (await rowsOf(late)) === 0);
     await until("the row of its parent is removed", async () => !(await isKnown(root)));
+  });
+
+  test("leaves a repetition what that kept of it: outputs and files", async () => {
+    const dag = {
+      nodes: [
+        { id: "A", handler: "noop", dependencies: [], config: bytes({}) },
+        { id: "B", handler: "noop", dependencies: ["A"], config: bytes({}) },
+      ],
+    };
+    const { workflow } = await replica.client.createWorkflow({ name: "two", dag });
+    const { run } = await replica.client.startRun({ workflowId: workflow?.workflowId ?? "" });
+    const runId = run?.runId ?? "";
+    const worker = replica.fakeWorker();
+    const taken = await worker.takeTask(`${runId}.A`, 1);
+    await all.storage.put(artifactKey({ runId, nodeId: "A", attempt: 1, path: "a.txt" }), once("text"));
+    const outcome = { case: "output", value: bytes("made by A") } as const;
+    await worker.report(taken, { case: "ended", value: { outcome, files: [{ path: "a.txt", size: 4n }] } });
+    await worker.takeTask(`${runId}.B`, 1);
+    await replica.client.cancelRun({ runId });
+    await until("the run has ended", async () => (await replica.client.getRun({ runId })).run?.endedAt);
+    const { run: repeated } = await replica.client.rerunRun({ runId, fromFailed: true });
+    await replica.client.deleteRun({ runId });
+    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    const taskId = `${repeated?.runId}.A`;
+    const { task } = await replica.client.getTask({ taskId });
+    expect(valueOf(task?.output)).toBe("made by A");
+    const chunks: Uint8Array[] = [];
+    for await (const { chunk } of replica.client.downloadResults({ taskId })) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString("latin1")).toContain("a.txt");
   });
 
   test("tells its late worker that its lease is lost, as a run that never was", async () => {

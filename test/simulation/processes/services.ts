@@ -121,5 +121,6 @@ function internal(clientId: string): { readonly clientId: string; readonly audie
 const noStorage: Storage = {
   put: async () => undefined,
   get: async () => undefined,
+  copy: async () => false,
   remove: async () => undefined,
 };
