@@ -9,6 +9,7 @@
  *       on. A script's first Ctrl-C leaves, and all goes on.
  *   S4. However it ends, `left` aborts.
  */
+import { refusalOf } from "../sdk/typescript/antiphon.ts";
 import type { Asker } from "./asker.ts";
 import { plainText } from "./plain-text.ts";
 import type { Screen } from "./screen.ts";
@@ -21,6 +22,8 @@ export interface Put {
   readonly secret: boolean;
   /** Rejects when the answer was not taken. */
   readonly reply: (answer: string) => Promise<void>;
+  /** Whether it is to be put again after such a rejection; when unset it is not. */
+  readonly mayAgain?: (error: unknown) => boolean;
 }
 
 /** How a user leaves before the end. */
@@ -135,10 +138,13 @@ export class Conversation {
     await Promise.race([taken, aborted(this.#attention.signal)]);
   }
 
-  async #notTaken({ id }: Put, error: unknown): Promise<void> {
-    this.#answered.delete(id);
+  async #notTaken(question: Put, error: unknown): Promise<void> {
+    this.#answered.delete(question.id);
     if (this.#left.signal.aborted) return;
-    await this.#options.screen.note(`the answer was not taken: ${plainText((error as Error).message)}`);
+    const { message, faults } = refusalOf(error);
+    const why = faults[0]?.message ?? message;
+    await this.#options.screen.note(`the answer was not taken: ${plainText(why)}`);
+    if (question.mayAgain?.(error) === true) this.put(question);
   }
 
   async #askWhatToDo(): Promise<void> {

@@ -1,4 +1,5 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { RunState } from "../gen/antiphon/scheduler/v1/run_pb.ts";
 import { type Task, TaskState, type Wait } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Node } from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import { isFinalTask } from "../sdk/typescript/antiphon.ts";
@@ -66,12 +67,18 @@ function drawnNode(
     dependencies: node.dependencies,
     task,
     said: [retryText(node, task, wait, within.now), itemsText(task)].filter((part) => part !== "").join("  "),
-    details: [...detailsOf(task, wait), ...itemDetails(items)],
+    details: [...detailsOf(task, wait), ...itemDetails(node, items)],
     child:
       child === undefined || within.levels === 0
         ? undefined
-        : drawnRun(child, { ...within, levels: within.levels - 1 }),
+        : drawnChild(child, { ...within, levels: within.levels - 1 }),
   };
+}
+
+/** Of a run that came to a good end nobody asks for the nodes. */
+function drawnChild(child: BookedRun, within: In): DrawnRun {
+  const drawn = drawnRun(child, within);
+  return drawn.state === RunState.COMPLETED ? { ...drawn, nodes: [] } : drawn;
 }
 
 /** `retry 2/5 at 12:04:10`, while the next attempt has not begun. */
@@ -86,12 +93,15 @@ function itemsText({ items }: Task): string {
   return items === undefined ? "" : `${items.ended} of ${items.total} items`;
 }
 
-function detailsOf({ state, failure, lastFailure, openPrompts }: Task, wait: Wait | undefined): string[] {
-  if (state === TaskState.FAILED) return failure === undefined ? [] : [failureText(failure)];
+function detailsOf(
+  { nodeId, state, failure, lastFailure, openPrompts }: Task,
+  wait: Wait | undefined,
+): string[] {
+  if (state === TaskState.FAILED) return failure === undefined ? [] : [failureText(failure, nodeId)];
   if (isFinalTask(state)) return [];
   return [
     ...(wait === undefined || toldOtherwise.has(wait.reason) ? [] : [wait.message]),
-    ...(state === TaskState.PENDING && lastFailure !== undefined ? [failureText(lastFailure)] : []),
+    ...(state === TaskState.PENDING && lastFailure !== undefined ? [failureText(lastFailure, nodeId)] : []),
     ...openPrompts.map(({ text }) => `asks ${JSON.stringify(text.trim())}`),
   ];
 }
@@ -99,13 +109,14 @@ function detailsOf({ state, failure, lastFailure, openPrompts }: Task, wait: Wai
 /** Waits that the node's own line says. */
 const toldOtherwise = new Set(["RETRY", "PROMPT", "CHILD_RUN", "WORKER_BUSY"]);
 
-function itemDetails(items: readonly (readonly [number, Task])[]): string[] {
-  const failed = items.filter(
-    ([, { state, failure }]) => state === TaskState.FAILED && failure !== undefined,
-  );
-  const told = failed.slice(0, mostItemsTold).map(([index, { failure }]) => {
-    return `item ${index}: ${failure === undefined ? "failed" : failureText(failure)}`;
+/** The items that went wrong, and those that are tried again. */
+function itemDetails({ id, retry }: Node, items: readonly (readonly [number, Task])[]): string[] {
+  const wrong = items.flatMap(([index, { state, failure, lastFailure, failedAttempts }]) => {
+    const why = state === TaskState.FAILED ? failure : isFinalTask(state) ? undefined : lastFailure;
+    if (why === undefined) return [];
+    const next = `, retry ${failedAttempts + 1}/${retry?.maxAttempts || defaultAttempts}`;
+    return `item ${index}: ${failureText(why, id)}${state === TaskState.FAILED ? "" : next}`;
   });
-  const more = failed.length - told.length;
-  return more > 0 ? [...told, `and ${more} more items failed`] : told;
+  const more = wrong.length - mostItemsTold;
+  return more > 0 ? [...wrong.slice(0, mostItemsTold), `and ${more} more items`] : wrong;
 }

@@ -17,8 +17,8 @@ export function runExitCode(state: RunState, failure: Failure | undefined): Exit
   return failure?.reason === "WALL_TIME_LIMIT" ? exitCode.timedOut : exitCode.failed;
 }
 
-/** Why something failed, on one line: `the program ended with 3 (EXIT_CODE, node B)`. */
-export function failureText({ reason, message, nodeId }: Failure): string {
-  const where = nodeId === "" || nodeId === "main" ? "" : `, node ${nodeId}`;
+/** Why something failed, on one line: `the program ended with 3 (EXIT_CODE, node B)`; without the node where it is told below that node. */
+export function failureText({ reason, message, nodeId }: Failure, below = "main"): string {
+  const where = nodeId === "" || nodeId === "main" || nodeId === below ? "" : `, node ${nodeId}`;
   return plainText(`${message} (${reason}${where})`);
 }

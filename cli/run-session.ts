@@ -40,7 +40,7 @@ export class RunSession {
   readonly #options: RunSessionOptions;
   readonly #conversation: Conversation;
   /** Questions that were told or put, by task and prompt. */
-  readonly #asked = new Map<string, string>();
+  readonly #asked = new Set<string>();
   #lastNewsAt = performance.now();
   #view: RunView | undefined;
 
@@ -109,7 +109,7 @@ export class RunSession {
     const { antiphon, asker, screen } = this.#options;
     const open = this.book.openPrompts;
     const ids = new Set(open.map(({ task, prompt }) => `${task.taskId} ${prompt.promptId}`));
-    for (const id of this.#asked.keys()) {
+    for (const id of this.#asked) {
       if (ids.has(id)) continue;
       this.#asked.delete(id);
       this.#conversation.withdraw(id);
@@ -117,18 +117,15 @@ export class RunSession {
     for (const { task, prompt } of open) {
       const id = `${task.taskId} ${prompt.promptId}`;
       if (this.#asked.has(id)) continue;
-      this.#asked.set(id, prompt.text);
+      this.#asked.add(id);
       const { taskId } = task;
       const { promptId, password: secret } = prompt;
       const text = `${task.nodeId}: ${plainText(prompt.text).trimStart() || "> "}`;
       if (asker.isPerson) {
-        const reply = async (answer: string) => {
-          await antiphon.taskio.sendInput({ taskId, promptId, text: answer }).catch((error: unknown) => {
-            if (refusalOf(error).reason !== "PROMPT_CLOSED") this.#asked.delete(id);
-            throw error;
-          });
-        };
-        this.#conversation.put({ id, text: text.endsWith(" ") ? text : `${text} `, secret, reply });
+        const reply = async (answer: string) =>
+          void (await antiphon.taskio.sendInput({ taskId, promptId, text: answer }));
+        const mayAgain = (error: unknown) => refusalOf(error).reason !== "PROMPT_CLOSED";
+        this.#conversation.put({ id, text: text.endsWith(" ") ? text : `${text} `, secret, reply, mayAgain });
       } else await screen.note(`${text.trim()}\n  antiphon answer ${taskId} ${promptId} TEXT`);
     }
   }

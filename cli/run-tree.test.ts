@@ -28,7 +28,7 @@ describe("runTree", () => {
     expect(runTree(aRun(nodes), on)).toEqual([
       "fanout  r1  RUNNING 4.1s",
       " ✔ A   0.8s",
-      " ✔ B   1.2s                     ● C   2.1s  (attempt 2)",
+      " ✔ B   1.2s                           ● C   2.1s  (attempt 2)",
       " ○ D   waits for C",
     ]);
   });

@@ -64,7 +64,7 @@ export function runTree(run: DrawnRun, on: DrawnOn): string[] {
 function nodeLines(nodes: readonly DrawnNode[], all: readonly DrawnNode[], on: DrawnOn): string[] {
   const states = new Map(all.map(({ id, task }) => [id, task.state]));
   const longest = nodes.reduce((length, { id }) => Math.max(length, id.length), 1);
-  const width = Math.min(on.columns, longest + 30);
+  const width = Math.min(on.columns, longest + 36);
   const perLine = Math.max(1, Math.floor(on.columns / width));
   return layersOf(nodes).flatMap((layer) =>
     chunks(layer, perLine).flatMap((part) => [

@@ -14,6 +14,6 @@ export async function withPlaces<Answer>(
     const { reason, faults } = refusalOf(error);
     if (!(error instanceof ConnectError) || faults.length === 0) throw error;
     const how = { exitCode: exitCode.failed, reason, faults: faults.map(placed), cause: error };
-    throw new CommandFailure("the definition is refused", how);
+    throw new CommandFailure("the request is refused", how);
   }
 }
