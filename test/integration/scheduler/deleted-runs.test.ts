@@ -184,6 +184,7 @@ describe("a deleted run", () => {
     await makeOld(root);
     await until("everything is removed", async () => (await rowsOf(late)) === 0);
     await until("the row of its parent is removed", async () => !(await isKnown(root)));
+    await expect(replica.client.getRun({ runId: late })).rejects.toThrow("there is no such run");
   });
 
   test("leaves a repetition what that kept of it: outputs and files", async () => {
@@ -222,9 +223,10 @@ describe("a deleted run", () => {
     await replica.client.cancelRun({ runId });
     await replica.client.deleteRun({ runId });
     await worker.complete(taken);
-    await until("the worker is told", async () =>
-      (await worker.controls()).some(({ order }) => order.case === "leaseLost"),
+    const told = await until("the worker is told", async () =>
+      (await worker.controls()).find(({ order }) => order.case === "leaseLost"),
     );
+    expect(told.taskId).toBe(`${runId}.A`);
   });
 });
 

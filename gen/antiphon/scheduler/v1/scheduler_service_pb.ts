@@ -1716,7 +1716,8 @@ export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = 
  * `request_id` of the caller's choosing, at most 100 characters: the same id
  * with the same body answers the same again, with another body it is refused
  * with ALREADY_EXISTS `REQUEST_ID_REUSED`. Without one, a repeat is a new
- * request. A cancel may be repeated under any id; its id is not compared.
+ * request. A run that was deleted is not started again by a repeat, which is
+ * refused with NOT_FOUND `RUN_NOT_FOUND` instead. A cancel may be repeated under any id; its id is not compared.
  *
  * Every call needs a token for `tasks-api` or `admin-api`, and may be refused
  * with UNAVAILABLE `OWNER_UNAVAILABLE` or `DATABASE_UNAVAILABLE` while services
@@ -2051,8 +2052,8 @@ export const SchedulerService: GenService<{
    *
    * Errors:
    * - NOT_FOUND `RUN_NOT_FOUND`: also when it was deleted before.
-   * - FAILED_PRECONDITION `NOT_ENDED`: it has not ended, or its parent has not;
-   *   cancel it first.
+   * - FAILED_PRECONDITION `NOT_ENDED`: it has not ended, its parent has not, or a
+   *   run that it started has not; cancel it first.
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteRun
    */
