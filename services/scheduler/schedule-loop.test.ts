@@ -139,6 +139,13 @@ describe("scheduleLoop", () => {
     expect(all.executed.at(-1)).toBe(`startRun ${firing}`);
   });
 
+  test("carries out after a crash what was decided before it, whatever is under way by then", async () => {
+    const before = aSchedule({ starting: [due], cancelling: ["old"], nextAt: undefined });
+    const all = aWorld(before, { liveRunIds: ["old", firing], execute: () => undefined });
+    await all.conductUntil("it is carried out", () => isDone(all.state));
+    expect(all.executed).toEqual(["cancelRun old", `startRun ${firing}`]);
+  });
+
   test("tries again through outages, however old the firing is", async () => {
     const outages = [
       new DomainError("OWNER_UNAVAILABLE", "away"),

@@ -11,6 +11,8 @@ import { until } from "../../support/until.ts";
 import { valueOf, type World, world } from "./scheduler-world.ts";
 
 const minuteMs = 60_000;
+const { SKIP, QUEUE, CANCEL_OLD, ALLOW } = OverlapPolicy;
+const policies = [SKIP, QUEUE, CANCEL_OLD, ALLOW];
 const replicaProgram = fileURLToPath(new URL("schedule-replica.ts", import.meta.url));
 
 /** How many times a replica is killed. */
@@ -71,7 +73,6 @@ describe("each firing", () => {
     const workflow = { name: "fired", dag: { nodes: [{ id: "A", handler: "noop" }] } };
     const common = {
       target: { kind: { case: "workflow", value: { workflow } } } as const,
-      overlap: OverlapPolicy.ALLOW,
       catchUp: CatchUpPolicy.ALL,
       catchUpWindow: { seconds: 24n * 3_600n },
       paused: true,
@@ -80,18 +81,19 @@ describe("each firing", () => {
     for (let count = 0; count < 40; count += 1) {
       const at = new Date(Date.now() + 2_000 + count * 200);
       const timing = { kind: { case: "at", value: timestampFromDate(at) } } as const;
+      const overlap = policies[count % policies.length] ?? ALLOW;
       const { schedule } = await replica.client.createSchedule({
-        schedule: { ...common, name: "at", timing },
+        schedule: { ...common, name: "at", timing, overlap },
       });
       single.set(schedule?.scheduleId ?? "", at);
     }
-    const repeated: string[] = [];
-    for (let count = 0; count < 8; count += 1) {
+    const repeated = new Map<string, OverlapPolicy>();
+    for (const overlap of [...policies, ...policies, ...Array<OverlapPolicy>(6).fill(ALLOW)]) {
       const timing = { kind: { case: "cron", value: "* * * * *" } } as const;
       const { schedule } = await replica.client.createSchedule({
-        schedule: { ...common, name: "cron", timing },
+        schedule: { ...common, name: "cron", timing, overlap },
       });
-      repeated.push(schedule?.scheduleId ?? "");
+      repeated.set(schedule?.scheduleId ?? "", overlap);
     }
     await replica[Symbol.asyncDispose]();
     const [first] = await all.db.query<{ next_at: Date }>(sql`
@@ -118,6 +120,22 @@ describe("each firing", () => {
     });
     const bySchedule = Map.groupBy(times, ({ scheduleId }) => scheduleId);
     return new Map([...bySchedule].map(([id, own]) => [id, own.map(({ at }) => at).sort((a, b) => a - b)]));
+  }
+
+  async function waitingTimes(scheduleId: string): Promise<number[]> {
+    const [row] = await all.db.query<{ waiting_firings: Date[] }>(sql`
+      select waiting_firings from scheduler.schedule where schedule_id = ${scheduleId}::uuid
+    `);
+    return (row?.waiting_firings ?? []).map((at) => at.getTime());
+  }
+
+  async function liveRuns(scheduleId: string): Promise<number | undefined> {
+    const [row] = await all.db.query<{ count: number }>(sql`
+      select count(*)::int as count
+      from scheduler.run
+      where schedule_id = ${scheduleId}::uuid and ended_at is null
+    `);
+    return row?.count;
   }
 
   test("happens once although replicas die at any moment, side by side", { timeout: 300_000 }, async () => {
@@ -147,6 +165,12 @@ describe("each firing", () => {
         },
         120_000,
       );
+      for (const [scheduleId, overlap] of repeated) {
+        if (overlap !== CANCEL_OLD) continue;
+        await until(`one is under way, and no other (seed ${seed})`, async () => {
+          return (await liveRuns(scheduleId)) === 1;
+        });
+      }
     } finally {
       await Promise.all(living.map(async (each) => await each.kill()));
     }
@@ -154,11 +178,25 @@ describe("each firing", () => {
     for (const [scheduleId, at] of single) {
       expect(started.get(scheduleId), `seed ${seed}`).toEqual([at.getTime()]);
     }
-    for (const scheduleId of repeated) {
+    const minutes = (count: number, first = 0) =>
+      Array.from({ length: count }, (_, index) => from.getTime() + (first + index) * minuteMs);
+    for (const [scheduleId, overlap] of repeated) {
       const times = started.get(scheduleId) ?? [];
-      const expected = times.map((_, index) => from.getTime() + index * minuteMs);
-      expect(times, `seed ${seed}`).toEqual(expected);
-      expect(times.length).toBeGreaterThan(missed);
+      const waiting = await waitingTimes(scheduleId);
+      if (overlap === ALLOW) {
+        expect(times.length).toBeGreaterThan(missed);
+        expect(times, `seed ${seed}`).toEqual(minutes(times.length));
+      }
+      // The first run never ends: nobody carries it out.
+      if (overlap === SKIP) expect(times, `seed ${seed}`).toEqual(minutes(1));
+      if (overlap === QUEUE) {
+        expect(times, `seed ${seed}`).toEqual(minutes(1));
+        expect(waiting, `seed ${seed}`).toEqual(minutes(100, 1));
+      }
+      if (overlap === CANCEL_OLD) {
+        expect(times, `seed ${seed}`).toEqual([...new Set(times)]);
+        expect(times[0]).toBeGreaterThanOrEqual(from.getTime() + missed * minuteMs);
+      }
     }
   });
 });
