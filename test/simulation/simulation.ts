@@ -120,16 +120,16 @@ class Simulation {
       chances,
       watcher: new CallChecks({ ledger, work: this.#work, violations }),
     });
-    this.#clients = new Clients({
+    const people = {
       world,
       process: this.#begin("client", "clients"),
       network: this.#network,
       ledger,
       violations,
-      answering: scenario.answering,
       anyReplica: () => this.#any("scheduler"),
       anyTaskio: () => this.#any("taskio"),
-    });
+    };
+    this.#clients = new Clients(people, scenario.answering);
     setPresent({
       world,
       ledger,
@@ -242,6 +242,8 @@ class Simulation {
     const watcher = {
       committed: (batch: Parameters<Ledger["committed"]>[0]) => this.#ledger.committed(batch),
       archived: (chunks: Parameters<TranscriptChecks["archived"]>[0]) => this.#transcripts.archived(chunks),
+      unmodelled: (by: SimulatedProcess) =>
+        this.#violations.report("defect", `${by.label} asks Postgres for what has no model here`),
     };
     return {
       process: begun,

@@ -41,6 +41,9 @@ export class BrokerChecks implements BrokerWatcher {
       const { runId, taskId, attempt, leaseToken, number } = report;
       const nodeId = parseTaskId(taskId)?.nodeId ?? "";
       if (this.#ledger.isOver({ runId, nodeId, taskId, attempt, token: leaseToken })) continue;
+      // A paused run begins nothing: what was handed out before is handed out anew when it goes on.
+      const isPaused = this.#ledger.runs.get(runId)?.state === "paused";
+      if (isPaused && report.fact.case === "leaseRequested") continue;
       const known = this.#ledger.attempt(taskId, attempt)?.report ?? 0;
       // One that comes before its turn is not kept: its worker repeats it.
       if (number !== known + 1) continue;
@@ -90,7 +93,7 @@ export class BrokerChecks implements BrokerWatcher {
         return;
       case "answered": {
         const { answer, promptId, requestId } = order.value;
-        const prompt = this.#ledger.prompts.get(promptId);
+        const prompt = this.#ledger.prompt(taskId, promptId);
         const isOther = prompt?.answer?.requestId !== requestId || prompt.answer.text !== answer.value;
         if (answer.case === "text" && isOther) say(`answered ${promptId}, and not so in history`);
         return;

@@ -83,7 +83,7 @@ export class CallChecks implements CallWatcher {
         if (run === undefined || !(run.isCancelRequested || isFinalRun(run.state))) lost("the cancel");
         return;
       case "answerPrompt": {
-        const prompt = this.#ledger.prompts.get(command.value.promptId);
+        const prompt = this.#ledger.prompt(command.value.taskId, command.value.promptId);
         if (prompt?.answer?.requestId !== requestId) lost(`the answer to ${command.value.promptId}`);
         return;
       }

@@ -7,7 +7,8 @@ import { taskIdOf } from "../../../lib/ids/task-id.ts";
 import type { Lease, Outcome, RunEvent } from "../../../services/scheduler/core/event.ts";
 import { begin, evolve } from "../../../services/scheduler/core/evolve.ts";
 import { planOf } from "../../../services/scheduler/core/plan.ts";
-import { type Run, type Task, taskOf } from "../../../services/scheduler/core/run.ts";
+import { type Prompt, type Run, type Task, taskOf } from "../../../services/scheduler/core/run.ts";
+import type { Consequences } from "../../../services/scheduler/core/step.ts";
 import { isFinalTask } from "../../../services/scheduler/core/task-state.ts";
 import { decodeEvent, type EventRow } from "../../../services/scheduler/event-codec.ts";
 import type { Batch } from "../../../services/scheduler/history-store.ts";
@@ -23,6 +24,8 @@ export interface LedgerPrompt {
   readonly attempt: number;
   readonly text: string;
   readonly password: boolean;
+  /** Whether no worker asks it, but the owner. */
+  readonly isApproval: boolean;
   answer: { readonly text: string | undefined; readonly requestId: string; readonly by: string } | undefined;
 }
 
@@ -45,6 +48,7 @@ export interface LedgerAttempt {
 export type OnLapse = (attempt: LedgerAttempt, lease: Lease) => void;
 
 export class Ledger {
+  /** By task and prompt. */
   readonly prompts = new Map<string, LedgerPrompt>();
   readonly #attempts = new Map<string, LedgerAttempt>();
   readonly #runs = new Map<string, Run>();
@@ -88,6 +92,10 @@ export class Ledger {
   /** The number of the last fact of a run that was committed by a moment. */
   seqAt(runId: string, ms: number): number {
     return this.#commits.get(runId)?.findLast(({ atMs }) => atMs <= ms)?.seq ?? 0;
+  }
+
+  prompt(taskId: string, promptId: string): LedgerPrompt | undefined {
+    return this.prompts.get(`${taskId} ${promptId}`);
   }
 
   /** The prompt with this text; every text is asked once. */
@@ -141,13 +149,33 @@ export class Ledger {
     commits.push({ seq: row.seq, atMs: this.#world.nowMs });
     if ("nodeId" in event) this.#noteAttempt(row.run_id, event);
     try {
-      if (run !== undefined) evolve(run, event);
-      else if (event.type === "run_started") {
-        this.#runs.set(row.run_id, begin(row.run_id, event, planOf(event.definition)).run);
+      let step: Consequences | undefined;
+      if (run !== undefined) {
+        if (event.type === "timer_fired") this.#checkTimer(run, event);
+        step = evolve(run, event);
+      } else if (event.type === "run_started") {
+        const begun = begin(row.run_id, event, planOf(event.definition));
+        this.#runs.set(row.run_id, begun.run);
+        step = begun;
       }
+      for (const { task, prompt } of step?.asked ?? []) this.#noteApproval(row.run_id, task, prompt);
     } catch (error) {
       this.#violations.report("illegal transition", `${describe(row)}: ${String(error)}`);
     }
+  }
+
+  /** A timer fires once its time has come, for what waits for it. */
+  #checkTimer(run: Run, { nodeId, timer, at }: Extract<RunEvent, { type: "timer_fired" }>): void {
+    const set = taskOf(run, nodeId)?.timer;
+    if (set?.kind === timer && set.at <= at) return;
+    const message = `${timer} of ${nodeId} in run ${run.runId} fires at ${at.toISOString()}; it is set to ${set?.kind} at ${set?.at.toISOString()}`;
+    this.#violations.report("timer wrong", message);
+  }
+
+  #noteApproval(runId: string, task: Task, { promptId, attempt, text, password }: Prompt): void {
+    const taskId = taskIdOf(runId, task.name);
+    const about = { promptId, runId, taskId, attempt, text, password };
+    this.prompts.set(`${taskId} ${promptId}`, { ...about, isApproval: true, answer: undefined });
   }
 
   #noteAttempt(runId: string, event: Extract<RunEvent, { nodeId: string }>): void {
@@ -169,12 +197,13 @@ export class Ledger {
         return;
       case "prompt_opened": {
         const { promptId, text, password, attempt: number } = event;
-        const asked = { promptId, runId, taskId, attempt: number, text, password, answer: undefined };
-        this.prompts.set(promptId, asked);
+        const about = { promptId, runId, taskId, attempt: number, text, password };
+        const asked = { ...about, isApproval: false, answer: undefined };
+        this.prompts.set(`${taskId} ${promptId}`, asked);
         return;
       }
       case "prompt_answered": {
-        const prompt = this.prompts.get(event.promptId);
+        const prompt = this.prompt(taskId, event.promptId);
         if (prompt?.answer !== undefined || prompt === undefined) {
           const message = `prompt ${event.promptId} of ${taskId} was ${prompt ? "answered" : "never asked"}`;
           this.#violations.report("answered twice", message);
@@ -188,7 +217,8 @@ export class Ledger {
         return;
       case "lease_lapsed":
         attempt.lapsedAtMs = this.#world.nowMs;
-        if (attempt.lease !== undefined) this.#onLapse(attempt, attempt.lease);
+        // A worker that is stopped gives back what it holds.
+        if (attempt.lease !== undefined && event.isReleased !== true) this.#onLapse(attempt, attempt.lease);
         return;
       case "task_started":
         return;

@@ -1,4 +1,4 @@
-import { parseTaskId } from "../../../lib/ids/task-id.ts";
+import { parseTaskId, taskIdOf } from "../../../lib/ids/task-id.ts";
 import { decodeEntry } from "../../../lib/streams/transcript-stream.ts";
 import { isFinalTask } from "../../../services/scheduler/core/task-state.ts";
 import { beginning } from "../../../services/taskio/cursor.ts";
@@ -77,8 +77,7 @@ export class TranscriptChecks {
       for (const task of run.tasks) {
         if (!isFinalTask(task.state)) continue;
         for (const [attempt, lastSeq] of task.lastSeqs) {
-          const node = run.plan.nodes[task.node]?.id ?? "";
-          const taskId = node === "main" ? runId : `${runId}.${node}`;
+          const taskId = taskIdOf(runId, task.name);
           const head = this.#tables.heads.get(taskId) ?? beginning;
           const isThere = head.attempt > attempt || (head.attempt === attempt && head.seq >= lastSeq);
           if (lastSeq > 0 && !isThere)

@@ -21,6 +21,7 @@ export const checkers = {
   "started without lease": "a leased handler starts only after its lease is committed",
   "dispatched too early": "a task is handed out when all it depends on is over",
   "dispatched twice": "an attempt is opened once, and the next one only after its end",
+  "timer wrong": "a timer fires when its time has come, and not before",
   "answered twice": "a prompt is answered once",
   "other answer delivered": "the answer that a handler gets is the one in history",
   "report deleted": "a report is deleted after the commit that holds its effect",

@@ -7,6 +7,8 @@ import type { SimulatedPostgres, Statement } from "./simulated-postgres.ts";
 export interface CommitWatcher {
   committed(batch: Batch, by: SimulatedProcess): void;
   archived(chunks: readonly Chunk[]): void;
+  /** Somebody asks for what is not modelled. */
+  unmodelled(by: SimulatedProcess): void;
 }
 
 /** Postgres as one process reaches it: what the stores of this folder are given as their database. */
@@ -40,6 +42,7 @@ export class SimulatedDatabase {
 
   /** A statement that is not written as one of the simulated stores. */
   async query(): Promise<never> {
+    this.watcher.unmodelled(this.process);
     throw new Error("the simulation has no model of this statement");
   }
 

@@ -4,15 +4,14 @@
  */
 
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Client, createClient } from "@connectrpc/connect";
-import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import type { Entry } from "../../../gen/antiphon/taskio/v1/transcript_pb.ts";
 import { delay } from "../../../lib/async/delay.ts";
 import { taskIdOf } from "../../../lib/ids/task-id.ts";
+import type { Task } from "../../../services/scheduler/core/run.ts";
 import { isFinalTask } from "../../../services/scheduler/core/task-state.ts";
 import { beginning, type Cursor } from "../../../services/taskio/cursor.ts";
-import type { ClientsNeeds } from "./clients.ts";
 import { insist } from "./insist.ts";
+import { type People, patience, taskioFor } from "./people.ts";
 
 /** How often readers look for tasks that begin. */
 const lookMs = 700;
@@ -23,19 +22,18 @@ const liveShare = 0.3;
 const waitMs = 1_000;
 
 export class Readers {
-  readonly #needs: ClientsNeeds;
+  readonly #people: People;
   readonly #seen = new Set<string>();
   readonly #reading = new Set<string>();
 
-  constructor(needs: ClientsNeeds) {
-    this.#needs = needs;
+  constructor(people: People) {
+    this.#people = people;
   }
 
   /** Who has not read to the end; undefined when everybody has. */
   get waiting(): string | undefined {
-    for (const { runId, taskId, nodeId } of this.#programs()) {
-      const task = this.#needs.ledger.task(runId, nodeId);
-      if (this.#seen.has(taskId) || task === undefined || !isFinalTask(task.state)) continue;
+    for (const { taskId, task } of this.#talking()) {
+      if (this.#seen.has(taskId) || !isFinalTask(task.state)) continue;
       if (task.attempt > 0) return `nobody has read ${taskId}`;
     }
     const [taskId] = this.#reading;
@@ -44,46 +42,44 @@ export class Readers {
 
   /** Reads for ever. To be called in the life of the clients' process. */
   async run(): Promise<never> {
-    const { world, ledger } = this.#needs;
+    const { world } = this.#people;
     for (;;) {
       await delay(lookMs);
-      for (const { runId, taskId, nodeId } of this.#programs()) {
-        const task = ledger.task(runId, nodeId);
-        if (this.#seen.has(taskId) || task === undefined || task.attempt === 0) continue;
+      for (const { runId, taskId, task } of this.#talking()) {
+        if (this.#seen.has(taskId) || task.attempt === 0) continue;
         if (!isFinalTask(task.state) && !world.random.chance(liveShare)) continue;
         this.#seen.add(taskId);
         this.#reading.add(taskId);
         this.#read(runId, taskId).then(
           () => this.#reading.delete(taskId),
           (error: unknown) =>
-            this.#needs.violations.report("defect", `a reader is refused: ${String(error)}`),
+            this.#people.violations.report("defect", `a reader is refused: ${String(error)}`),
         );
       }
     }
   }
 
-  *#programs(): Generator<{ readonly runId: string; readonly taskId: string; readonly nodeId: string }> {
-    for (const [runId, run] of this.#needs.ledger.runs) {
-      for (const { id, handler } of run.plan.nodes) {
-        if (handler === "program") yield { runId, taskId: taskIdOf(runId, id), nodeId: id };
+  /** The tasks that have transcripts. */
+  *#talking(): Generator<{ readonly runId: string; readonly taskId: string; readonly task: Task }> {
+    for (const [runId, run] of this.#people.ledger.runs) {
+      for (const task of run.tasks) {
+        const handler = run.plan.nodes[task.node]?.handler;
+        if ((handler !== "program" && handler !== "approval") || task.items !== undefined) continue;
+        yield { runId, taskId: taskIdOf(runId, task.name), task };
       }
     }
   }
 
   async #read(runId: string, taskId: string): Promise<void> {
-    const { network, process, anyTaskio, ledger, world } = this.#needs;
-    const clientId = ledger.runs.get(runId)?.clientId ?? "";
+    const { ledger, world } = this.#people;
+    const taskio = taskioFor(this.#people, ledger.runs.get(runId)?.clientId ?? "");
     let after = "";
     let at: Cursor = beginning;
     for (;;) {
       const wait = durationFromMs(waitMs);
-      const taskio: Client<typeof TaskIOService> = createClient(
-        TaskIOService,
-        network.transport(process, anyTaskio, { clientId, audience: "tasks-api" }),
-      );
       const range = await insist(
         world.random,
-        async () => await taskio.getTranscript({ taskId, after, pageSize: 3, wait }, { timeoutMs: 6_000 }),
+        async () => await taskio.getTranscript({ taskId, after, pageSize: 3, wait }, patience),
       );
       for (const entry of range.entries) {
         this.#follow(taskId, at, entry);
@@ -100,6 +96,6 @@ export class Readers {
     const isNext = attempt === at.attempt ? first === at.seq + 1 : attempt > at.attempt && first === 1;
     if (isNext) return;
     const message = `a reader of ${taskId} is shown ${attempt}-${seq} after ${at.attempt}-${at.seq}`;
-    this.#needs.violations.report("transcript broken", message);
+    this.#people.violations.report("transcript broken", message);
   }
 }

@@ -20,6 +20,12 @@ export interface Wish {
   readonly againAfterMs: readonly number[];
   /** After how long somebody cancels the run. */
   readonly cancelAfterMs: number | undefined;
+  /** Whether it is held first, and for how long. */
+  readonly holdMs: number | undefined;
+  /** After how long it is paused, and for how long. */
+  readonly pause: { readonly afterMs: number; readonly forMs: number } | undefined;
+  /** How it is repeated when it has ended. */
+  readonly rerun: { readonly fromFailed: boolean; readonly requestId: string } | undefined;
 }
 
 /** How people answer prompts. */
@@ -65,6 +71,13 @@ export function scenarioOf(seed: number): Scenario {
       requestId: requestIdIn(partitions, clientId, random),
       againAfterMs: random.chance(0.4) ? [random.between(0, 5_000)] : [],
       cancelAfterMs: random.chance(0.2) ? random.between(10, 12_000) : undefined,
+      holdMs: random.chance(0.1) ? random.between(10, 3_000) : undefined,
+      pause: random.chance(0.15)
+        ? { afterMs: random.between(10, 6_000), forMs: random.between(10, 6_000) }
+        : undefined,
+      rerun: random.chance(0.12)
+        ? { fromFailed: random.chance(0.5), requestId: requestIdIn(partitions, clientId, random) }
+        : undefined,
     };
   });
   const answering = {
