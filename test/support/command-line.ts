@@ -58,12 +58,17 @@ export class CommandLine implements Disposable {
   }
 
   /** Waits until standard output has something, whatever commands to the terminal stand in between. */
-  async shows(what: string | RegExp): Promise<void> {
+  async shows(what: string | RegExp, withinMs?: number): Promise<void> {
     const seen = () => stripVTControlCharacters(this.#stdout);
     const holds = () => (typeof what === "string" ? seen().includes(what) : what.test(seen()));
-    await until(`the command shows ${String(what)}`, holds).catch((cause: unknown) => {
+    await until(`the command shows ${String(what)}`, holds, withinMs).catch((cause: unknown) => {
       throw new Error(`it shows ${JSON.stringify(seen())} and ${JSON.stringify(this.#stderr)}`, { cause });
     });
+  }
+
+  /** Waits until standard error has something. */
+  async tells(what: string, withinMs?: number): Promise<void> {
+    await until(`the command tells ${what}`, () => this.#stderr.includes(what), withinMs);
   }
 
   /** Sends a signal to the command itself. */
