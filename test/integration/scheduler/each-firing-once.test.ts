@@ -167,9 +167,11 @@ describe("each firing", () => {
       );
       for (const [scheduleId, overlap] of repeated) {
         if (overlap !== CANCEL_OLD) continue;
-        await until(`one is under way, and no other (seed ${seed})`, async () => {
-          return (await liveRuns(scheduleId)) === 1;
-        });
+        await until(
+          `one is under way, and no other (seed ${seed})`,
+          async () => (await liveRuns(scheduleId)) === 1,
+          60_000,
+        );
       }
     } finally {
       await Promise.all(living.map(async (each) => await each.kill()));
