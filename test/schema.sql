@@ -77,6 +77,7 @@ create table scheduler.run (
   rerun_of uuid,
   deleted_at timestamp with time zone,
   removed_at timestamp with time zone,
+  forget_at timestamp with time zone,
   constraint run_pkey PRIMARY KEY (run_id),
   constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80, autovacuum_analyze_threshold=200, autovacuum_analyze_scale_factor=0.05, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_scale_factor=0.05);
@@ -166,7 +167,7 @@ CREATE INDEX run_live_idx ON scheduler.run USING btree (partition) WHERE (ended_
 
 CREATE INDEX run_to_expire_idx ON scheduler.run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND (deleted_at IS NULL) AND (parent_run_id IS NULL));
 
-CREATE INDEX run_to_forget_idx ON scheduler.run USING btree (created_at) WHERE (removed_at IS NOT NULL);
+CREATE INDEX run_to_forget_idx ON scheduler.run USING btree (forget_at) WHERE (forget_at IS NOT NULL);
 
 CREATE INDEX run_to_remove_idx ON scheduler.run USING btree (run_id) WHERE ((deleted_at IS NOT NULL) AND (removed_at IS NULL));
 

@@ -186,11 +186,20 @@ export function removalStore(db: Pick<Database, "query">) {
       return row?.is_done ?? true;
     },
 
-    /** Notes that nothing of these runs is left but their rows, and leaves of those what makes their requests known. */
+    /**
+     * Notes that nothing of these runs is left but their rows, and leaves of those
+     * what makes their requests known until they are 24 hours old; and for an hour,
+     * by which whoever still wrote is heard of.
+     */
     async noteEmpty(runIds: readonly string[]): Promise<void> {
       await db.query(sql`
         update scheduler.run
-        set removed_at = now(), name = '', labels = '{}', failure = null
+        set
+          removed_at = now(),
+          forget_at = greatest(created_at + interval '24 hours', now() + interval '1 hour'),
+          name = '',
+          labels = '{}',
+          failure = null
         where run_id = any (${runIds}::uuid[])
           and deleted_at is not null
           and removed_at is null
@@ -198,9 +207,8 @@ export function removalStore(db: Pick<Database, "query">) {
     },
 
     /**
-     * Emptied runs of which nobody needs the rows any more: their requests are 24
-     * hours old, and whoever still wrote when they were emptied is heard of after
-     * an hour. `isYoung` says that somebody may have, `hasChildren` that a run that
+     * Emptied runs of which nobody needs the rows any more. `isYoung` says that
+     * somebody may have written when it was emptied, `hasChildren` that a run that
      * it started is not hidden.
      */
     async toForget({ partitions, limit }: RemovalPage): Promise<ForgettableRun[]> {
@@ -215,10 +223,9 @@ export function removalStore(db: Pick<Database, "query">) {
               and child.deleted_at is null
           ) as has_children
         from scheduler.run as run
-        where removed_at < now() - interval '1 hour'
-          and created_at < now() - interval '24 hours'
+        where forget_at < now()
           and partition = any (${partitions}::int[])
-        order by created_at
+        order by forget_at
         limit ${limit}
       `);
       return rows.map((row) => ({

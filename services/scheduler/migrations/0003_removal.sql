@@ -4,14 +4,16 @@
 
 alter table scheduler.run
   -- Set when all that belonged to the run is gone. What is left of the row makes
-  -- its `request_id` known until it is 24 hours old.
-  add column removed_at timestamptz;
+  -- its `request_id` known.
+  add column removed_at timestamptz,
+  -- Set with it: when the row may go, too.
+  add column forget_at timestamptz;
 
 drop index scheduler.run_deleted_idx;
 drop index scheduler.run_ended_idx;
 
 create index run_to_remove_idx on scheduler.run (run_id) where deleted_at is not null and removed_at is null;
-create index run_to_forget_idx on scheduler.run (created_at) where removed_at is not null;
+create index run_to_forget_idx on scheduler.run (forget_at) where forget_at is not null;
 create index run_to_expire_idx on scheduler.run (ended_at)
   where ended_at is not null and deleted_at is null and parent_run_id is null;
 

@@ -69,7 +69,8 @@ describe("a deleted run", () => {
       set
         created_at = created_at - interval '25 hours',
         ended_at = ended_at - interval '25 hours',
-        removed_at = removed_at - interval '25 hours'
+        removed_at = removed_at - interval '25 hours',
+        forget_at = forget_at - interval '25 hours'
       where run_id = ${runId}::uuid
     `);
   }

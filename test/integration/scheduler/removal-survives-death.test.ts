@@ -90,7 +90,10 @@ describe("the removal of runs", () => {
       // Those that were emptied by now, so that the turn also has some to forget.
       await db.query(sql`
         update scheduler.run
-        set removed_at = now() - interval '2 hours', ended_at = now() - interval '130 minutes'
+        set
+          removed_at = now() - interval '2 hours',
+          forget_at = now() - interval '1 hour',
+          ended_at = now() - interval '130 minutes'
         where removed_at is not null
       `);
       const some = await putEndedRuns(db, { count: 2, hoursAgo: 48 });
