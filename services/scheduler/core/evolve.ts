@@ -98,7 +98,7 @@ function apply(step: Step, event: RunEvent): void {
     case "pause_requested":
       run.state = "paused";
       // The queue's patience ends only while something is handed out.
-      for (const task of run.tasks) if (isUntaken(task)) task.timer = undefined;
+      for (const task of run.tasks) if (isUntaken(task)) step.stopTimer(task);
       return;
     case "resume_requested":
       resume(step);

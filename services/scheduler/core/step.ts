@@ -96,7 +96,6 @@ export class Step implements Consequences {
       return;
     }
     this.enter(task, "queued");
-    this.changed.add(task);
     this.limitQueueing(task);
     this.ready.push({ task, config: config.value });
   }
@@ -104,7 +103,14 @@ export class Step implements Consequences {
   /** Starts to count the time that a task may wait for a worker. */
   limitQueueing(task: Task): void {
     task.queuedAt = this.at;
+    this.changed.add(task);
     this.#setTimer(task, "queue_timeout", this.nodeOf(task).queueTimeoutMs);
+  }
+
+  /** Lets a task wait for no clock any more. */
+  stopTimer(task: Task): void {
+    if (task.timer !== undefined) this.changed.add(task);
+    task.timer = undefined;
   }
 
   /** Begins the next attempt of a task whose worker was lost. */
@@ -206,7 +212,10 @@ export class Step implements Consequences {
   }
 
   #setTimer(task: Task, kind: "timeout" | "queue_timeout", ms: number | undefined): void {
-    task.timer = ms === undefined ? undefined : { kind, at: new Date(this.at.getTime() + ms) };
+    this.stopTimer(task);
+    if (ms === undefined) return;
+    task.timer = { kind, at: new Date(this.at.getTime() + ms) };
+    this.changed.add(task);
   }
 
   /** Asks the condition of a node; skips or fails the task when it does not hold. */

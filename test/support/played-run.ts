@@ -1,0 +1,402 @@
+/*
+ * A run in a world that does to it whatever may be done: workers report late,
+ * twice, in any order, and die; timers fire early and twice; people pause, resume,
+ * cancel, signal and answer. Every step of it is checked.
+ */
+import { expect } from "vitest";
+import {
+  decideAnswer,
+  decideCancel,
+  decideChildEnd,
+  decidePause,
+  decideResume,
+  decideSignal,
+  decideTimer,
+} from "../../services/scheduler/core/decide-command.ts";
+import {
+  decideHeld,
+  decideLapse,
+  decideReport,
+  type Report,
+} from "../../services/scheduler/core/decide-report.ts";
+import type { Definition } from "../../services/scheduler/core/definition.ts";
+import type { Fact, Outcome, RunEvent, TimerKind } from "../../services/scheduler/core/event.ts";
+import { begin, evolve } from "../../services/scheduler/core/evolve.ts";
+import type { JsonObject } from "../../services/scheduler/core/json.ts";
+import { isUntaken, type Run, type Task } from "../../services/scheduler/core/run.ts";
+import type { Consequences } from "../../services/scheduler/core/step.ts";
+import {
+  isFinalRun,
+  isFinalTask,
+  leadsTo,
+  type TaskState,
+} from "../../services/scheduler/core/task-state.ts";
+import { at } from "./a-run.ts";
+
+/** What may happen. */
+export const moves = [
+  ...(["work", "work", "work", "work", "deliver", "deliver", "deliver", "deliver", "again"] as const),
+  ...([
+    "lapse",
+    "die",
+    "timer",
+    "timer",
+    "early",
+    "stale timer",
+    "answer",
+    "signal",
+    "child",
+    "held",
+  ] as const),
+  ...(["release", "pause", "resume", "cancel", "refuse"] as const),
+] as const;
+
+/** One thing that happens; `choice` says to what. */
+export interface Move {
+  readonly kind: (typeof moves)[number];
+  readonly choice: number;
+}
+
+/** One attempt in the hands of a worker. */
+interface Job {
+  readonly name: string;
+  readonly attempt: number;
+  readonly token: string;
+  readonly isProgram: boolean;
+  /** The last report that it sent. */
+  number: number;
+  hasEnded: boolean;
+}
+
+/** How many steps an ending may take; far more than any needs. */
+const maxEndingSteps = 20_000;
+
+/** So seldom do the moves happen that end everything. */
+const rarely = 8;
+
+export class PlayedRun {
+  readonly history: RunEvent[] = [];
+  readonly run: Run;
+  readonly #jobs: Job[] = [];
+  /** Reports on their way. */
+  readonly #mail: Report[] = [];
+  readonly #delivered: Report[] = [];
+  readonly #timers: { readonly name: string; readonly attempt: number; readonly kind: TimerKind }[] = [];
+  readonly #readied = new Set<string>();
+  readonly #finals = new Map<string, string>();
+  #nowMs = at.getTime();
+  #requests = 0;
+
+  constructor(
+    definition: Definition,
+    { input = {}, hold = false }: { input?: JsonObject; hold?: boolean } = {},
+  ) {
+    const start = {
+      clientId: "c",
+      requestId: "r",
+      requestDigest: "d",
+      definition,
+      input,
+      ...(hold && { hold }),
+    };
+    const event: RunEvent = { type: "run_started", ...start, seq: 1, at };
+    const { run, ...step } = begin("00000000-0000-8000-8000-000000000000", event);
+    this.run = run;
+    this.history.push(event);
+    this.#check(event, step, new Map());
+  }
+
+  play({ kind, choice }: Move): void {
+    const { run } = this;
+    const asking = { clientId: "c", requestId: `q${choice}` };
+    switch (kind) {
+      case "work":
+        return this.#work(this.#jobs[choice % this.#jobs.length], choice);
+      case "deliver":
+        this.#deliver(choice);
+        return;
+      case "again":
+        this.#sendAgain(this.#delivered[choice % this.#delivered.length]);
+        return;
+      case "lapse":
+        return this.#lapse(this.#picked(choice, ({ lease }) => lease !== undefined));
+      case "die":
+        this.#jobs.splice(choice % Math.max(this.#jobs.length, 1), 1);
+        return;
+      case "timer":
+        return this.#fire(this.#picked(choice, ({ timer }) => timer !== undefined));
+      case "early":
+        return this.#fireEarly(this.#picked(choice, ({ timer }) => timer !== undefined));
+      case "stale timer": {
+        const timer = this.#timers[choice % this.#timers.length];
+        return timer && this.#commit(decideTimer(run, timer, new Date(this.#nowMs)));
+      }
+      case "answer":
+        return this.#answer(
+          this.#picked(choice, ({ openPrompts }) => openPrompts > 0),
+          choice,
+        );
+      case "signal":
+        return isFinalRun(run.state) ? undefined : this.#signal(`s${choice % 2}`);
+      case "child":
+        return this.#endChild(
+          this.#picked(choice, ({ childRunId }) => childRunId !== undefined),
+          outcomeOf(choice),
+        );
+      case "held": {
+        const job = this.#jobs[choice % this.#jobs.length];
+        if (job === undefined || job.isProgram) return;
+        return this.#commit(decideHeld(run, { nodeId: job.name, attempt: job.attempt, lease: leaseOf(job) }));
+      }
+      case "release":
+        return this.#report(this.#jobs[choice % this.#jobs.length], { kind: "released" });
+      case "pause":
+        return this.#commit(decidePause(run, asking));
+      case "resume":
+        return this.#commit(decideResume(run, asking));
+      case "cancel":
+        return choice % rarely === 0 ? this.#commit(decideCancel(run, asking)) : undefined;
+      case "refuse":
+        if (choice % rarely !== 0 || isFinalRun(run.state)) return;
+        return this.#commit([{ type: "run_refused", message: "refused" }]);
+    }
+  }
+
+  /** Lets everything that is on its way arrive and everything that is due come, until the run ends. */
+  end(): void {
+    const { run } = this;
+    const asking = { clientId: "c", requestId: "end" };
+    for (let step = 0; !isFinalRun(run.state); step += 1) {
+      const before = run.seq;
+      this.#commit(decideResume(run, asking));
+      while (this.#mail.length > 0) if (!this.#deliver(0)) this.#mail.shift();
+      for (const task of [...run.tasks]) this.#bringToEnd(task);
+      for (const job of [...this.#jobs])
+        if (!job.hasEnded) this.#report(job, endedWord({ kind: "completed", output: null }));
+      if (step > maxEndingSteps || (before === run.seq && this.#mail.length === 0)) {
+        throw new Error(
+          `the run does not end: ${JSON.stringify(run.tasks.map(({ name, state }) => [name, state]))}`,
+        );
+      }
+    }
+  }
+
+  #bringToEnd(task: Task): void {
+    if (isFinalTask(task.state)) return;
+    const isWorked = this.#jobs.some(({ name, attempt, hasEnded }) => {
+      return name === task.name && attempt === task.attempt && !hasEnded;
+    });
+    if (task.timer !== undefined && task.timer.kind !== "timeout" && task.timer.kind !== "queue_timeout")
+      this.#fire(task);
+    else if (task.lease !== undefined && !isWorked) this.#lapse(task);
+    // The sweep publishes again what nobody has.
+    else if (isUntaken(task) && !isWorked) this.#hire(task, 0);
+    else if (task.openPrompts > 0) this.#answer(task, 0);
+    else if (task.awaitedSignal !== undefined) this.#signal(task.awaitedSignal);
+    else if (task.childRunId !== undefined) this.#endChild(task, { kind: "completed", output: {} });
+  }
+
+  #hire(task: Task, choice: number): void {
+    const { name, attempt } = task;
+    const token = `${name}#${attempt}/${this.#jobs.length}`;
+    this.#jobs.push({ name, attempt, token, isProgram: choice % 3 === 1, number: 0, hasEnded: false });
+  }
+
+  #work(job: Job | undefined, choice: number): void {
+    if (job === undefined || job.hasEnded) return;
+    if (job.isProgram && job.number === 0) return this.#report(job, { kind: "lease_requested" });
+    if (choice % 4 === 0) return this.#report(job, { kind: "started" });
+    if (choice % 4 === 1) {
+      const text = `question ${choice % 3}`;
+      const promptId = `${job.token} ${job.number}`;
+      return this.#report(job, { kind: "prompt_opened", promptId, text, password: false });
+    }
+    this.#report(job, endedWord(outcomeOf(choice)));
+  }
+
+  #report(job: Job | undefined, word: Report["word"]): void {
+    if (job === undefined || job.hasEnded) return;
+    job.number += 1;
+    job.hasEnded = word.kind === "ended" || word.kind === "released";
+    this.#mail.push({
+      nodeId: job.name,
+      attempt: job.attempt,
+      number: job.number,
+      lease: leaseOf(job),
+      word,
+    });
+  }
+
+  /** Delivers one of the reports on their way; says whether it is there no longer. */
+  #deliver(choice: number): boolean | undefined {
+    const index = choice % Math.max(this.#mail.length, 1);
+    const report = this.#mail[index];
+    if (report === undefined) return;
+    const decided = this.#send(report);
+    if (decided === "early") return false;
+    this.#mail.splice(index, 1);
+    // What was refused may come again, too, and be taken then: a lease that was asked for while the run was paused.
+    if (decided !== "lost") this.#delivered.push(report);
+    return true;
+  }
+
+  #sendAgain(report: Report | undefined): void {
+    if (report !== undefined) expect(this.#send(report)).toBeOneOf(["repeated", "lost"]);
+  }
+
+  #send(report: Report): string {
+    const decision = decideReport(this.run, report);
+    if (decision.kind === "applied") this.#commit(decision.facts);
+    // What lost its attempt stops.
+    if (decision.kind === "lost") {
+      for (const job of this.#jobs) if (job.token === report.lease.token) job.hasEnded = true;
+    }
+    return decision.kind;
+  }
+
+  #lapse(task: Task | undefined): void {
+    if (task === undefined) return;
+    const { name: nodeId, attempt, lease } = task;
+    this.#commit(decideLapse(this.run, { nodeId, attempt, token: lease?.token ?? "" }));
+  }
+
+  #fire(task: Task | undefined): void {
+    if (task?.timer === undefined) return;
+    const { name, attempt, timer } = task;
+    const due = { name, attempt, kind: timer.kind };
+    this.#timers.push(due);
+    this.#nowMs = Math.max(this.#nowMs, timer.at.getTime());
+    const facts = decideTimer(this.run, due, new Date(this.#nowMs));
+    expect(facts).toHaveLength(1);
+    this.#commit(facts);
+  }
+
+  #fireEarly(task: Task | undefined): void {
+    if (task?.timer === undefined) return;
+    const { name, attempt, timer } = task;
+    const early = new Date(timer.at.getTime() - 1);
+    expect(decideTimer(this.run, { name, attempt, kind: timer.kind }, early)).toEqual([]);
+  }
+
+  #answer(task: Task | undefined, choice: number): void {
+    const prompt = task?.prompts.find(({ state }) => state === "open");
+    if (task === undefined || prompt === undefined) return;
+    const config = this.run.plan.definition.nodes[task.node]?.config;
+    const [yes, no] = Array.isArray(config?.["choices"]) ? ["a", "b"] : ["yes", "no"];
+    this.#requests += 1;
+    const answer = {
+      nodeId: task.name,
+      promptId: prompt.promptId,
+      clientId: "c",
+      requestId: `a${this.#requests}`,
+      text: choice % 2 === 0 ? yes : no,
+    };
+    const decision = decideAnswer(this.run, answer);
+    if (decision.kind === "answered") this.#commit(decision.facts);
+    if (!isFinalTask(task.state)) expect(decideAnswer(this.run, answer).kind).toBe("repeated");
+  }
+
+  #signal(name: string): void {
+    this.#requests += 1;
+    const signal = { clientId: "c", requestId: `s${this.#requests}`, name, payload: { n: 2, list: [1] } };
+    this.#commit(decideSignal(this.run, { ...signal, requestDigest: "d" }));
+    expect(decideSignal(this.run, { ...signal, requestDigest: "d" })).toEqual([]);
+  }
+
+  #endChild(task: Task | undefined, outcome: Outcome): void {
+    if (task === undefined) return;
+    const { name, attempt, childRunId = "" } = task;
+    this.#commit(decideChildEnd(this.run, { name, attempt, childRunId, outcome }));
+    expect(decideChildEnd(this.run, { name, attempt, childRunId, outcome })).toEqual([]);
+  }
+
+  #picked(choice: number, isFit: (task: Task) => boolean): Task | undefined {
+    const fitting = this.run.tasks.filter((task) => isFit(task) && !isFinalTask(task.state));
+    return fitting[choice % fitting.length];
+  }
+
+  #commit(facts: readonly Fact[]): void {
+    for (const fact of facts) {
+      expect(isFinalRun(this.run.state), `${fact.type} after the end`).toBe(false);
+      const event: RunEvent = { ...fact, seq: this.run.seq + 1, at: new Date(this.#nowMs) };
+      const before = new Map(this.run.tasks.map((task) => [task, { ...task, shown: seen(task) }]));
+      const step = evolve(this.run, event);
+      this.history.push(event);
+      this.#check(event, step, before);
+    }
+  }
+
+  /** What has to hold after every event. */
+  #check(
+    event: RunEvent,
+    step: Consequences,
+    before: ReadonlyMap<Task, Task & { readonly shown: string }>,
+  ): void {
+    const { run } = this;
+    for (const task of run.tasks) {
+      const former = before.get(task);
+      if (former !== undefined && former.state !== task.state) {
+        const allowed: readonly TaskState[] = leadsTo[former.state];
+        expect(allowed).toContain(task.state);
+      }
+      if (former !== undefined) expect(task.attempt - former.attempt).toBeOneOf([0, 1]);
+      // Whoever follows changes is told of all of them.
+      if (former?.shown !== seen(task) && former !== undefined) {
+        expect(step.changed, `${event.type} changed ${task.name}`).toContain(task);
+      }
+      const final = this.#finals.get(task.name);
+      if (final !== undefined) expect(seen(task)).toBe(final);
+      else if (isFinalTask(task.state)) this.#finals.set(task.name, seen(task));
+      this.#checkParallel(task);
+    }
+    for (const { task } of step.ready) this.#checkReady(event, task, before.get(task));
+    expect(run.unfinished).toBe(run.tasks.filter(({ state }) => !isFinalTask(state)).length);
+    expect(isFinalRun(run.state)).toBe(run.unfinished === 0);
+  }
+
+  #checkParallel({ items, node }: Task): void {
+    const bound = this.run.plan.nodes[node]?.forEach?.maxParallel ?? 0;
+    const underway = items?.tasks.slice(0, items.next).filter(({ state }) => !isFinalTask(state)) ?? [];
+    expect(underway.length).toBeLessThanOrEqual(bound);
+    const begun = items?.tasks.filter(({ attempt, state }) => attempt > 0 && !isFinalTask(state)) ?? [];
+    expect(begun.length).toBeLessThanOrEqual(bound);
+  }
+
+  /** Each attempt is readied once; only a resumption hands out again what was queued before. */
+  #checkReady(event: RunEvent, task: Task, former: Task | undefined): void {
+    expect(task.state).toBe("queued");
+    const key = `${task.name}#${task.attempt}`;
+    const isAgain = event.type === "resume_requested" && former?.state === "queued";
+    expect(this.#readied.has(key)).toBe(isAgain);
+    this.#readied.add(key);
+    expect(this.run.state).toBe("running");
+    this.#hire(task, task.name.length + task.attempt + this.run.seq);
+    // Now and then two workers get it.
+    if (this.run.seq % 3 === 0) this.#hire(task, this.run.seq);
+  }
+}
+
+/** A task as others see it. */
+function seen(task: Task): string {
+  const { waitsFor, passed, report, items, ...rest } = task;
+  return JSON.stringify({ ...rest, ended: items?.ended }, (_, value: unknown) => {
+    return value instanceof Map ? [...value] : value;
+  });
+}
+
+function leaseOf({ token, isProgram }: Job): Report["lease"] {
+  return { workerId: "w", incarnation: "i", token, ...(isProgram && { sealKey: "k" }) };
+}
+
+function endedWord(outcome: Outcome): Report["word"] {
+  return { kind: "ended", outcome, lastSeq: 0, files: [] };
+}
+
+function outcomeOf(choice: number): Outcome {
+  const failed = { kind: "failed", reason: choice % 5 === 0 ? "FATAL" : "BROKEN", message: "m" } as const;
+  if (choice % 7 === 0) return { ...failed, nonRetryable: true };
+  if (choice % 7 === 1) return failed;
+  if (choice % 7 === 2) return { ...failed, retryDelayMs: choice % 20 };
+  if (choice % 47 === 3) return { kind: "cancelled" };
+  return { kind: "completed", output: { n: choice % 4, list: [choice % 3, 1] } };
+}
