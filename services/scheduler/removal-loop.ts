@@ -16,14 +16,14 @@
  *   R6. Aborting `signal` ends the loop within one step.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
-import { delay } from "../../lib/async/delay.ts";
+import type { Bell } from "../../lib/async/bell.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import { artifactsOf } from "./artifact-key.ts";
 import type { Owner } from "./owner.ts";
 import type { RemovalStore } from "./removal-store.ts";
 
-/** Between two turns that found little to do. */
+/** Between two turns that found little to do, unless somebody asks for one. */
 const idleMs = 2_000;
 
 /** How many runs a step takes. */
@@ -46,6 +46,8 @@ export interface RemovalLoop {
   readonly removeTranscripts: (runIds: readonly string[], signal: AbortSignal) => Promise<boolean>;
   /** How long runs are kept after their end, in milliseconds; 0 is for ever. */
   readonly retentionMs: number;
+  /** Rings when a run was hidden. One that is hidden by another replica is found by the next turn. */
+  readonly asked: Bell;
   readonly log: Logger;
 }
 
@@ -62,7 +64,7 @@ export async function removalLoop(deps: RemovalLoop, signal: AbortSignal): Promi
         continue;
       }
       backoff.reset();
-      if (turn.isIdle) await delay(idleMs, signal);
+      if (turn.isIdle) await deps.asked.heard(signal, idleMs);
     } catch (error) {
       if (signal.aborted) return;
       if (backoff.failures > 0) deps.log.warn({ err: error }, "deleted runs not removed");

@@ -9,6 +9,7 @@ import { TaskStateService } from "../../gen/antiphon/internal/v1/task_state_serv
 import { TranscriptService } from "../../gen/antiphon/internal/v1/transcript_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
+import { Bell } from "../../lib/async/bell.ts";
 import type { Broker } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Database } from "../../lib/postgres/database.ts";
@@ -232,6 +233,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
   loops.push(scheduleLoop(conducting, stop.signal));
   const removals = removalStore(db);
+  const removalAsked = new Bell();
   const removing = {
     owner,
     store: removals,
@@ -242,6 +244,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       return (await transcripts.deleteTranscripts({ runIds: [...runIds] }, options)).done;
     },
     retentionMs: settings.retentionMs,
+    asked: removalAsked,
     log,
   };
   loops.push(removalLoop(removing, stop.signal));
@@ -254,7 +257,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),
         ...schedules({ store: storedSchedules, starts, router, load }),
-        deleteRun: deleteRun({ removals }),
+        deleteRun: deleteRun({ removals, onHidden: () => removalAsked.ring() }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

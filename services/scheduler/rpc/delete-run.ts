@@ -16,8 +16,11 @@ import { refuse, requestIdFaults } from "./validate.ts";
 /** DeleteRun: hides a run at once; what belonged to it goes by and by. */
 export function deleteRun({
   removals,
+  onHidden,
 }: {
   readonly removals: Pick<RemovalStore, "hide">;
+  /** Called when there is something to remove. */
+  readonly onHidden: () => void;
 }): ServiceImpl<typeof SchedulerService>["deleteRun"] {
   return async (request, context) => {
     refuse(requestIdFaults(request.requestId));
@@ -32,6 +35,7 @@ export function deleteRun({
     );
     switch (outcome) {
       case "deleted":
+        onHidden();
         return {};
       case "reused":
         throw requestIdReused(requestId);

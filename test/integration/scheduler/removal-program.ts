@@ -1,5 +1,6 @@
 /* Removes runs of every partition, until it is killed: DATABASE_URL and STORAGE_DIR say where. */
 
+import { Bell } from "../../../lib/async/bell.ts";
 import { MemoryBroker } from "../../../lib/broker/memory-broker.ts";
 import { logger } from "../../../lib/log/log.ts";
 import { Database } from "../../../lib/postgres/database.ts";
@@ -20,6 +21,7 @@ await removalLoop(
     storage: fileStorage(process.env["STORAGE_DIR"] ?? ""),
     removeTranscripts: async (runIds) => await removeTranscripts(transcripts, runIds),
     retentionMs: 3_600_000,
+    asked: new Bell(),
     log: logger("test", "silent"),
   },
   new AbortController().signal,

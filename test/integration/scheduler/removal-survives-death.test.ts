@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bell } from "../../../lib/async/bell.ts";
 import { MemoryBroker } from "../../../lib/broker/memory-broker.ts";
 import { logger } from "../../../lib/log/log.ts";
 import { Database } from "../../../lib/postgres/database.ts";
@@ -41,6 +42,7 @@ describe("the removal of runs", () => {
       storage: fileStorage(folder),
       removeTranscripts: async (runIds) => await removeTranscripts(transcripts, runIds),
       retentionMs: 3_600_000,
+      asked: new Bell(),
       log,
     };
   }
