@@ -76,7 +76,11 @@ function compare(
 ): { task: Task | undefined; controls: Control[]; holdsOn: boolean } {
   const task = taskOf(run, nodeId);
   const about = { runId: held.runId, nodeId, attempt: held.attempt, epoch: claim.epoch };
-  if (task !== undefined && held.attempt < task.attempt && task.lastSeqs.has(held.attempt)) {
+  if (
+    task !== undefined &&
+    held.attempt < task.attempt &&
+    task.endedBy.get(held.attempt) === held.leaseToken
+  ) {
     // It ended, and the next attempt has begun; the worker keeps it until its output is archived.
     const confirmed = orderOf(about, { case: "confirmed", value: { upTo: held.reported } });
     return { task: undefined, controls: [confirmed], holdsOn: true };

@@ -182,6 +182,9 @@ describe("reports of attempts that are over", () => {
     expect(say(run, report(failure, { number: 2 }))).toBe("applied");
     expect(taskOfNode(run, "A").attempt).toBe(2);
     expect(say(run, report(failure, { number: 2 }))).toBe("repeated");
+    // Another worker that was handed the attempt besides would wait for its grant for ever.
+    const lease = aLease({ token: "of another" });
+    expect(say(run, report({ kind: "lease_requested" }, { lease }))).toBe("lost");
     const lost = aRun([aNode("A")], leased("A"), lapsed("A"));
     expect(say(lost, report(ended, { number: 2 }))).toBe("lost");
   });

@@ -55,8 +55,10 @@ export type ReportDecision =
 export function decideReport(run: Run | undefined, report: Report): ReportDecision {
   const task = taskOf(run, report.nodeId);
   if (run === undefined || task === undefined) return { kind: "lost" };
-  // What ended an attempt that another one follows may come again, too.
-  if (report.attempt < task.attempt && task.lastSeqs.has(report.attempt)) return { kind: "repeated" };
+  if (report.attempt < task.attempt && task.endedBy.get(report.attempt) === report.lease.token) {
+    // It ended the attempt, and another one follows. Whoever was handed the same attempt besides has lost it.
+    return { kind: "repeated" };
+  }
   if (task.attempt !== report.attempt || task.isRevoked) return { kind: "lost" };
   if (task.lease !== undefined && task.lease.token !== report.lease.token) return { kind: "lost" };
   if (report.number <= task.report) return { kind: "repeated" };

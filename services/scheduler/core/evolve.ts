@@ -168,6 +168,7 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
         task.startedAt = step.at;
       }
       task.lastSeqs.set(event.attempt, event.lastSeq);
+      task.endedBy.set(event.attempt, event.lease.token);
       task.files = event.files;
       endAttempt(step, task, event.outcome);
       return;

@@ -91,6 +91,8 @@ export interface Task {
   files: readonly LeftFile[];
   /** The last transcript entry of each attempt that ended with a report. */
   readonly lastSeqs: Map<number, number>;
+  /** The token of the lease of each attempt that ended with a report: what its holder says may come again. */
+  readonly endedBy: Map<number, string>;
   /** What a `for_each` node is made of; undefined before its items are known. */
   items: Items | undefined;
   /** The signal that it waits for. */

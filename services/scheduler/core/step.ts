@@ -411,6 +411,7 @@ export function newTask({
     openPrompts: 0,
     files: [],
     lastSeqs: new Map(),
+    endedBy: new Map(),
     items: undefined,
     awaitedSignal: undefined,
     childRunId: undefined,
