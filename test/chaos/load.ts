@@ -34,6 +34,7 @@ const mixed: readonly ShapeName[] = [
   "retried",
   "sleeping",
   "mapped",
+  "nested",
 ];
 
 export class Load {

@@ -110,6 +110,14 @@ export const shapes = {
     ],
     state: RunState.COMPLETED,
   },
+  nested: {
+    nodes: [
+      { id: "A" },
+      { id: "B", handler: "workflow", dependencies: ["A"], config: { workflow_name: "sleeping" } },
+      { id: "C", dependencies: ["B"] },
+    ],
+    state: RunState.COMPLETED,
+  },
   program: {
     nodes: [{ id: "A", handler: "program", config: { file_name: "a.py", source: printing } }],
     state: RunState.COMPLETED,
