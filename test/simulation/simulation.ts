@@ -114,7 +114,7 @@ class Simulation {
       violations,
       isFaithful: (incarnation) => this.#work.isFaithful(incarnation),
     });
-    this.#brokerChecks = new BrokerChecks({ ledger, violations });
+    this.#brokerChecks = new BrokerChecks({ world, ledger, violations });
     this.#network = new Network({
       world,
       chances,

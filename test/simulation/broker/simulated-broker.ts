@@ -258,7 +258,11 @@ export class SimulatedBroker implements Broker {
     const id = await publish();
     if (!random.chance(this.#chances.publicationDoubled)) return id;
     tell("doubled");
-    return await publish();
+    const laterMs = random.chance(0.5) ? 0 : random.between(delayedMs.low, delayedMs.high);
+    this.#world.after(laterMs, () => {
+      publish().catch((error: unknown) => this.#world.stop(error as Error));
+    });
+    return id;
   }
 
   get #isAway(): boolean {

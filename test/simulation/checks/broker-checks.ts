@@ -7,6 +7,7 @@ import { decodeAssignment } from "../../../lib/streams/work-stream.ts";
 import { isFinalTask } from "../../../services/scheduler/core/task-state.ts";
 import type { BrokerWatcher } from "../broker/simulated-broker.ts";
 import type { SimulatedProcess } from "../world/simulated-process.ts";
+import type { World } from "../world/world.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Violations } from "./violations.ts";
 
@@ -15,12 +16,25 @@ export const workPrefix = "workflow:tasks";
 export const reportPrefix = "antiphon:reports:";
 export const controlPrefix = "antiphon:worker:";
 
+/** How long after a report was committed the next one may be deleted that was read before. */
+const turnMs = 1_000;
+
 /** Compares what owners publish, and delete, with what is committed in that moment. */
 export class BrokerChecks implements BrokerWatcher {
+  readonly #world: World;
   readonly #ledger: Ledger;
   readonly #violations: Violations;
 
-  constructor({ ledger, violations }: { readonly ledger: Ledger; readonly violations: Violations }) {
+  constructor({
+    world,
+    ledger,
+    violations,
+  }: {
+    readonly world: World;
+    readonly ledger: Ledger;
+    readonly violations: Violations;
+  }) {
+    this.#world = world;
     this.#ledger = ledger;
     this.#violations = violations;
   }
@@ -44,9 +58,13 @@ export class BrokerChecks implements BrokerWatcher {
       // A paused run begins nothing: what was handed out before is handed out anew when it goes on.
       const isPaused = this.#ledger.runs.get(runId)?.state === "paused";
       if (isPaused && report.fact.case === "leaseRequested") continue;
-      const known = this.#ledger.attempt(taskId, attempt)?.report ?? 0;
-      // One that comes before its turn is not kept: its worker repeats it.
-      if (number !== known + 1) continue;
+      // Nothing was begun of what nobody holds, so giving it back changes nothing.
+      const isHeld = this.#ledger.attempt(taskId, attempt)?.lease !== undefined;
+      if (!isHeld && report.fact.case === "released") continue;
+      const { report: known = 0, reportedAtMs = Number.NEGATIVE_INFINITY } =
+        this.#ledger.attempt(taskId, attempt) ?? {};
+      // One that comes before its turn is not kept: its worker repeats it. It may have come just before its turn.
+      if (number !== known + 1 || this.#world.nowMs - reportedAtMs < turnMs) continue;
       const message = `report ${number} of ${taskId}#${attempt} (${report.fact.case}) is deleted, and history knows ${known}`;
       this.#violations.report("report deleted", message);
     }

@@ -35,6 +35,8 @@ export interface LedgerAttempt {
   readonly attempt: number;
   lease: Lease | undefined;
   report: number;
+  /** When the last report was committed. */
+  reportedAtMs: number;
   /** The last fact, when it is a lease that a report took, whose own fact follows with the same number. */
   isLeasedByReport: boolean;
   ended: Outcome | undefined;
@@ -189,6 +191,7 @@ export class Ledger {
         this.#violations.report("report applied twice", message);
       }
       attempt.report = event.report;
+      attempt.reportedAtMs = this.#world.nowMs;
     }
     attempt.isLeasedByReport = event.type === "task_leased" && event.report > 0;
     switch (event.type) {
@@ -256,6 +259,7 @@ export class Ledger {
       attempt: number,
       lease: undefined,
       report: 0,
+      reportedAtMs: Number.NEGATIVE_INFINITY,
       isLeasedByReport: false,
       ended: undefined,
       lastSeq: undefined,

@@ -29,6 +29,9 @@ export interface Statement<Result, Snapshot> {
 /** The bounds of how late a statement may reach Postgres whose caller has given up. */
 const lateMs = { low: 100, high: 6_000 };
 
+/** How long a statement may take whose outcome its caller never learns. */
+const slowestMs = 300;
+
 export class SimulatedPostgres {
   readonly tables: Tables;
   readonly #world: World;
@@ -110,8 +113,10 @@ export class SimulatedPostgres {
         lose(travel());
       };
       this.#underway.add(undo);
+      // A server that forgot to answer may have been slow before.
+      const workMs = isUnknown ? world.random.between(0, slowestMs) : travel();
       const release = this.#locks.take(locks, () => {
-        world.after(travel(), () => {
+        world.after(workMs, () => {
           if (!this.#underway.has(undo)) return;
           if (isAborted) {
             undo();

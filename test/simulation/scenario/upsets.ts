@@ -19,39 +19,40 @@ export type Upset = { readonly atMs: number } & (
   | { readonly kind: "broker_stale"; readonly byMs: number }
 );
 
-/** Draws what goes wrong before `calmAtMs`. */
-export function drawnUpsets(
-  random: Random,
-  names: {
-    readonly scheduler: readonly string[];
-    readonly worker: readonly string[];
-    readonly taskio: readonly string[];
-  },
-  calmAtMs: number,
-): Upset[] {
-  const count = random.pick([0, 1, 2, 3, 4, 6]);
-  return Array.from({ length: count }, () => drawnUpset(random, names, random.between(500, calmAtMs)));
+type Names = Readonly<Record<"scheduler" | "worker" | "taskio", readonly string[]>>;
+
+/** Draws what goes wrong before `calmAtMs`: anything, or much of one kind. */
+export function drawnUpsets(random: Random, names: Names, calmAtMs: number): Upset[] {
+  const theme = random.pick(["mixed", "mixed", "owners", "owners", "workers", "stores"] as const);
+  const count = theme === "mixed" ? random.pick([0, 1, 2, 3, 5]) : random.whole(2, 8);
+  return Array.from({ length: count }, () => {
+    const atMs = random.between(500, calmAtMs);
+    const forMs = random.chance(0.5) ? random.between(50, 2_000) : random.between(2_000, 15_000);
+    const isOfStores = theme === "stores" ? 0.8 : theme === "mixed" ? 0.25 : 0.05;
+    if (random.chance(isOfStores)) return storeUpset(random, atMs, forMs / 3);
+    if (theme === "owners" && random.chance(0.9))
+      return processUpset(random, "scheduler", { names, atMs, forMs });
+    if (theme === "workers" && random.chance(0.9))
+      return processUpset(random, "worker", { names, atMs, forMs });
+    const service = random.pick(["scheduler", "scheduler", "worker", "worker", "taskio"] as const);
+    return processUpset(random, service, { names, atMs, forMs });
+  });
 }
 
-function drawnUpset(
+function storeUpset(random: Random, atMs: number, forMs: number): Upset {
+  return random.pick<Upset>([
+    { kind: "broker_down", atMs, forMs },
+    { kind: "broker_flushed", atMs },
+    { kind: "broker_stale", atMs, byMs: random.between(10, 4_000) },
+    { kind: "database_down", atMs, forMs },
+  ]);
+}
+
+function processUpset(
   random: Random,
-  names: {
-    readonly scheduler: readonly string[];
-    readonly worker: readonly string[];
-    readonly taskio: readonly string[];
-  },
-  atMs: number,
+  service: keyof Names,
+  { names, atMs, forMs }: { readonly names: Names; readonly atMs: number; readonly forMs: number },
 ): Upset {
-  const forMs = random.chance(0.5) ? random.between(50, 2_000) : random.between(2_000, 15_000);
-  if (random.chance(0.25)) {
-    return random.pick<Upset>([
-      { kind: "broker_down", atMs, forMs: forMs / 2 },
-      { kind: "broker_flushed", atMs },
-      { kind: "broker_stale", atMs, byMs: random.between(10, 4_000) },
-      { kind: "database_down", atMs, forMs: forMs / 2 },
-    ]);
-  }
-  const service = random.pick(["scheduler", "scheduler", "worker", "worker", "taskio"] as const);
   const kind = random.pick(["crash", "crash", "pause", "pause", "cut", "stop"] as const);
   const isReplaced = kind === "pause" && service === "worker" && random.chance(0.3);
   return { kind: isReplaced ? "replace" : kind, atMs, name: random.pick(names[service]), forMs };
