@@ -43,7 +43,13 @@ export interface Batch {
   readonly programs: readonly ProgramRow[];
 }
 
-/** SQL of the history: the only writer of `run_event` and `run`. */
+/**
+ * SQL of the history: the only writer of `run_event` and `run`.
+ *
+ * Lists that are joined stand as `(select $1)`: a planner that sees how long one
+ * is this time takes a plan made for it to be so much cheaper than the kept one
+ * that it makes a new one for every batch, which costs more than the batch.
+ */
 export function historyStore(db: Database) {
   return {
     /** Appends a batch (none of it is allowed, and checks all the same), or nothing when a partition has another owner by now. */
@@ -58,8 +64,8 @@ export function historyStore(db: Database) {
           select p.partition
           from scheduler.partition as p
           join unnest(
-            ${claims.map((claim) => claim.partition)}::int[],
-            ${claims.map((claim) => claim.epoch)}::bigint[]
+            (select ${claims.map((claim) => claim.partition)}::int[]),
+            (select ${claims.map((claim) => claim.epoch)}::bigint[])
           ) as mine (partition, epoch) using (partition, epoch)
           where p.owner_incarnation = ${batch.incarnation}::uuid
           order by p.partition
@@ -120,11 +126,11 @@ export function historyStore(db: Database) {
             failure = new.failure,
             ended_at = new.ended_at
           from unnest(
-            ${changed.map((run) => run.run_id)}::uuid[],
-            ${changed.map((run) => run.state)}::text[],
-            ${changed.map((run) => run.is_cancel_requested)}::boolean[],
-            ${changed.map((run) => run.failure)}::bytea[],
-            ${changed.map((run) => run.ended_at)}::timestamptz[]
+            (select ${changed.map((run) => run.run_id)}::uuid[]),
+            (select ${changed.map((run) => run.state)}::text[]),
+            (select ${changed.map((run) => run.is_cancel_requested)}::boolean[]),
+            (select ${changed.map((run) => run.failure)}::bytea[]),
+            (select ${changed.map((run) => run.ended_at)}::timestamptz[])
           ) as new (run_id, state, is_cancel_requested, failure, ended_at)
           where run.run_id = new.run_id
             and (select owned from verdict)
@@ -146,7 +152,7 @@ export function historyStore(db: Database) {
     async eventsOf(runIds: readonly string[]): Promise<EventRow[]> {
       return await db.query<EventRow>(sql`
         select event.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
-        from unnest(${runIds}::uuid[]) as wanted (run_id)
+        from unnest((select ${runIds}::uuid[])) as wanted (run_id)
         join scheduler.run as run using (run_id)
         join scheduler.run_event as event using (run_id)
         where run.deleted_at is null
@@ -162,7 +168,7 @@ export function historyStore(db: Database) {
         select
           run.deleted_at is not null as is_deleted,
           run.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
-        from unnest(${runIds}::uuid[]) as wanted (run_id)
+        from unnest((select ${runIds}::uuid[])) as wanted (run_id)
         join scheduler.run as run using (run_id)
         left join scheduler.run_event as event on event.run_id = run.run_id and run.deleted_at is null
         order by run.run_id, event.seq
