@@ -83,7 +83,9 @@ const forms: Readonly<Record<string, (plain: JsonValue, at: At) => JsonValue | u
   "google.protobuf.Duration": (plain, at) => {
     const ms = typeof plain === "number" ? plain * 1_000 : durationMs(typeof plain === "string" ? plain : "");
     const isTime = ms !== undefined && ms >= 0 && ms <= 315_576_000_000_000;
-    return isTime ? `${ms / 1_000}s` : refused(at, "must be a time such as 1.5s, 5m, 2h or 1d, or seconds");
+    return isTime
+      ? `${Math.round(ms) / 1_000}s`
+      : refused(at, "must be a time such as 1.5s, 5m, 2h or 1d, or seconds");
   },
   "google.protobuf.Timestamp": (plain, at) => {
     const time =

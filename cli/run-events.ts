@@ -1,5 +1,5 @@
 import type { RunEvent } from "../gen/antiphon/scheduler/v1/run_pb.ts";
-import type { Antiphon } from "../sdk/typescript/antiphon.ts";
+import { type Antiphon, isUnreachable } from "../sdk/typescript/antiphon.ts";
 
 /** So many facts come with one call. */
 const pageSize = 500;
@@ -46,9 +46,17 @@ export class RunEvents {
     }
   }
 
-  /** Those that there are and that come, until the run has ended. */
+  /** Those that there are and that come, until the run has ended; across broken connections. */
   async *toEnd(): AsyncGenerator<RunEvent> {
-    for await (const { kind } of this.#antiphon.watchRuns([this.#runId]))
-      if (kind === "snapshot" || kind === "change") yield* this.soFar();
+    for await (const { kind } of this.#antiphon.watchRuns([this.#runId])) {
+      if (kind !== "snapshot" && kind !== "change") continue;
+      try {
+        yield* this.soFar();
+      } catch (error) {
+        // The watch says when the server is back, and gives up when it stays away.
+        if (!isUnreachable(error)) throw error;
+      }
+    }
+    yield* this.soFar();
   }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -159,6 +159,33 @@ describe("antiphon", () => {
   test("prints what the nodes of a run gave", async () => {
     const { stdout } = await antiphon(["results", runId]);
     expect(JSON.parse(stdout)).toEqual({ A: { x: 1 } });
+  });
+
+  test("looks at the port of the server that the data folder names", async () => {
+    const data = join(folder.path, "data");
+    await mkdir(data);
+    const url = env["ANTIPHON_URL"] ?? "";
+    await writeFile(join(data, "server.json"), JSON.stringify({ url, pid: process.pid }));
+    const { stdout } = await antiphon(["doctor", "-o", "json", "--data-dir", data]);
+    const { findings } = JSON.parse(stdout) as { findings: object[] };
+    expect(findings).toContainEqual(expect.objectContaining({ name: `port ${new URL(url).port}` }));
+  });
+
+  test("says of a workflow's run how it is watched", async () => {
+    const { code, stderr } = await antiphon(["attach", runId]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`antiphon runs watch ${runId}`)]);
+  });
+
+  test("leaves no folder behind for a task that left no files", async () => {
+    const zip = new ZipFile();
+    zip.end();
+    server.archive = await buffer(zip.outputStream);
+    await antiphon(["run", "-d", join(folder.path, "a.py")]);
+    const id = server.tasks[0]?.taskId ?? "";
+    const target = join(folder.path, "none");
+    const { stdout, stderr } = await antiphon(["results", id, "--to", target, "-o", "json"]);
+    expect([JSON.parse(stdout), stderr]).toEqual([{ files: [] }, "the task left no files behind\n"]);
+    expect(await readdir(folder.path)).not.toContain("none");
   });
 
   test("tells what the machine has and what mends what is missing", async () => {

@@ -108,6 +108,19 @@ describe("antiphon run with pipes", () => {
     expect(server.tasks[0]?.answers).toEqual(["Ada"]);
   });
 
+  test("says how to come back when the server goes away and stays away", async () => {
+    const { wire, env, server } = await start((task) => {
+      task.write("working\n");
+      return new Promise(() => {});
+    });
+    const command = opened.use(CommandLine.piped(["run", file], env));
+    await command.shows("working");
+    await wire.cut();
+    const { code, stderr } = await command.ended();
+    expect(code).toBe(5);
+    expect(stderr).toContain(`antiphon attach ${server.tasks[0]?.taskId} comes back to it`);
+  }, 120_000);
+
   test("ends with 5 and what to do when no server answers", async () => {
     const env = {
       ANTIPHON_URL: "http://127.0.0.1:1",
