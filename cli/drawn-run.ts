@@ -111,7 +111,11 @@ const toldOtherwise = new Set(["RETRY", "PROMPT", "CHILD_RUN", "WORKER_BUSY"]);
 
 /** The items that went wrong, and those that are tried again. */
 function itemDetails({ id, retry }: Node, items: readonly (readonly [number, Task])[]): string[] {
-  const wrong = items.flatMap(([index, { state, failure, lastFailure, failedAttempts }]) => {
+  const failedFirst = items.toSorted(
+    ([a, { state: stateOfA }], [b, { state: stateOfB }]) =>
+      Number(stateOfB === TaskState.FAILED) - Number(stateOfA === TaskState.FAILED) || a - b,
+  );
+  const wrong = failedFirst.flatMap(([index, { state, failure, lastFailure, failedAttempts }]) => {
     const why = state === TaskState.FAILED ? failure : isFinalTask(state) ? undefined : lastFailure;
     if (why === undefined) return [];
     const next = `, retry ${failedAttempts + 1}/${retry?.maxAttempts || defaultAttempts}`;

@@ -13,7 +13,7 @@ describe("reportOf", () => {
     ] as const;
     const thrown = toConnectError(DomainError.ofFaults(faults));
     expect(reportLines(reportOf(thrown))).toEqual([
-      "error: the request is refused for its faults (INVALID_ARGUMENT, UNKNOWN_HANDLER)",
+      "error: the request is refused (INVALID_ARGUMENT, UNKNOWN_HANDLER)",
       "  dag.nodes[0].handler: nobody offers it",
       "  dag.nodes[1].id: is there twice (DUPLICATE_NODE)",
       "hint: antiphon workers lists what is offered",

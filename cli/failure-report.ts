@@ -94,8 +94,7 @@ function ofCall(thrown: ConnectError): FailureReport {
 /** What a refusal says, in the words of the command line where it has its own: the server's tell the first fault, which is listed anyway. */
 function wording(thrown: ConnectError): string {
   const { reason, message, metadata, faults } = refusalOf(thrown);
-  if (faults.length > 0)
-    return `the request is refused for ${faults.length === 1 ? "a fault" : "its faults"}`;
+  if (faults.length > 0) return "the request is refused";
   const [noun, key] = missing[reason] ?? [];
   const id = key === undefined ? undefined : metadata[key];
   return noun === undefined || id === undefined || id === "" ? message : `there is no ${noun} ${id}`;

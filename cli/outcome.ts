@@ -19,6 +19,7 @@ export function runExitCode(state: RunState, failure: Failure | undefined): Exit
 
 /** Why something failed, on one line: `the program ended with 3 (EXIT_CODE, node B)`; without the node where it is told below that node. */
 export function failureText({ reason, message, nodeId }: Failure, below = "main"): string {
-  const where = nodeId === "" || nodeId === "main" || nodeId === below ? "" : `, node ${nodeId}`;
+  const isKnown = nodeId === "" || nodeId === "main" || nodeId === below || nodeId.startsWith(`${below}.`);
+  const where = isKnown ? "" : `, node ${nodeId}`;
   return plainText(`${message} (${reason}${where})`);
 }

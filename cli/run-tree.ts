@@ -69,7 +69,7 @@ function nodeLines(nodes: readonly DrawnNode[], all: readonly DrawnNode[], on: D
   return layersOf(nodes).flatMap((layer) =>
     chunks(layer, perLine).flatMap((part) => [
       part
-        .map((node) => cell(node, { states, width, on }))
+        .map((node) => cell(node, { states, width: part.length === 1 ? on.columns : width, on }))
         .join("")
         .trimEnd(),
       ...part.flatMap((node) => linesBelow(node, part.length > 1, on)),
