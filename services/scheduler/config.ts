@@ -39,8 +39,11 @@ const settingsSchema = {
   REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
   /** Seed 003's name. */
   WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
-  /** 30 days unless given, 100 years at most. */
-  RUN_RETENTION_MS: milliseconds.max(3_155_760_000_000).default(2_592_000_000),
+  /** 30 days unless given, 100 years at most. So little that nobody could read what a run gave is a slip. */
+  RUN_RETENTION_MS: milliseconds
+    .max(3_155_760_000_000)
+    .refine((ms) => ms === 0 || ms >= 60_000, "is neither 0 nor 60000 at least")
+    .default(2_592_000_000),
 };
 
 const schema = {

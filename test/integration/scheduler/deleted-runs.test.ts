@@ -293,3 +293,21 @@ describe("a run that ended long ago", () => {
     expect(await left()).toEqual([live, recent].sort());
   });
 });
+
+test("a request is forgotten when it is a day old, and not before", async () => {
+  await using all = await world("memory");
+  await all.db.query(sql`
+    insert into scheduler.request (client_id, request_id, digest, at)
+    values
+      ('alice', 'old', 'd', now() - interval '25 hours'),
+      ('bob', 'old', 'd', now() - interval '25 hours'),
+      ('alice', 'recent', 'd', now() - interval '23 hours')
+  `);
+  await all.replica();
+  const left = async () => {
+    const rows = await all.db.query<{ request_id: string }>(sql`select request_id from scheduler.request`);
+    return rows.map((row) => row.request_id);
+  };
+  await until("old ones are gone", async () => !(await left()).includes("old"), 30_000);
+  expect(await left()).toEqual(["recent"]);
+});
