@@ -62,6 +62,9 @@ describe("a deleted run", () => {
     return row?.count ?? -1;
   }
 
+  const emptied = async (runId: string) =>
+    await until("everything is removed", async () => (await rowsOf(runId)) === 0, 30_000);
+
   /** Lets a day go by for a run that is removed. */
   async function makeOld(runId: string): Promise<void> {
     await all.db.query(sql`
@@ -107,7 +110,7 @@ describe("a deleted run", () => {
       `);
     }
     await replica.client.deleteRun({ runId });
-    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    await emptied(runId);
     expect(all.transcriptsDeleted.filter((id) => id === runId || id === other)).toEqual([runId]);
     expect(await textOf(all, keyOf(runId))).toBeUndefined();
     expect(await textOf(all, keyOf(other))).toBe("text");
@@ -121,11 +124,11 @@ describe("a deleted run", () => {
     expect(runId).toBe(derivedUuid("run", "alice", requestId));
     await replica.client.deleteRun({ runId });
     await expect(start(requestId)).rejects.toThrow(`run ${runId} was deleted`);
-    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    await emptied(runId);
     await expect(start(requestId)).rejects.toThrow(`run ${runId} was deleted`);
     expect(await isKnown(runId)).toBe(true);
     await makeOld(runId);
-    await until("its row is removed", async () => !(await isKnown(runId)));
+    await until("its row is removed", async () => !(await isKnown(runId)), 30_000);
     // Whoever still wrote when it was removed has its rest removed, too.
     expect(all.transcriptsDeleted.filter((id) => id === runId)).toEqual([runId, runId]);
     expect(await start(requestId)).toBe(runId);
@@ -171,20 +174,20 @@ describe("a deleted run", () => {
     await replica.client.deleteRun({ runId: root });
     for (const runId of [root, child, grandchild]) {
       await expect(replica.client.getRun({ runId })).rejects.toThrow("there is no such run");
-      await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+      await emptied(runId);
     }
   });
 
   test("takes a run with it that it started too late to be hidden with it", async () => {
     const [root, late] = [await ended(), await ended()];
     await replica.client.deleteRun({ runId: root });
-    await until("everything is removed", async () => (await rowsOf(root)) === 0);
+    await emptied(root);
     await all.db.query(sql`
       update scheduler.run set parent_run_id = ${root}::uuid where run_id = ${late}::uuid
     `);
     await makeOld(root);
-    await until("everything is removed", async () => (await rowsOf(late)) === 0);
-    await until("the row of its parent is removed", async () => !(await isKnown(root)));
+    await emptied(late);
+    await until("the row of its parent is removed", async () => !(await isKnown(root)), 30_000);
     await expect(replica.client.getRun({ runId: late })).rejects.toThrow("there is no such run");
   });
 
@@ -208,7 +211,7 @@ describe("a deleted run", () => {
     await until("the run has ended", async () => (await replica.client.getRun({ runId })).run?.endedAt);
     const { run: repeated } = await replica.client.rerunRun({ runId, fromFailed: true });
     await replica.client.deleteRun({ runId });
-    await until("everything is removed", async () => (await rowsOf(runId)) === 0);
+    await emptied(runId);
     const taskId = `${repeated?.runId}.A`;
     const { task } = await replica.client.getTask({ taskId });
     expect(valueOf(task?.output)).toBe("made by A");
@@ -254,10 +257,10 @@ describe("a run that ended long ago", () => {
       const { runs } = await replica.client.listRuns({ includeChildren: true });
       return new Set(runs.map(({ runId }) => runId));
     };
-    await until("the other one is hidden", async () => !(await listed()).has(other));
+    await until("the other one is hidden", async () => !(await listed()).has(other), 30_000);
     expect(await listed()).toEqual(new Set([root, live]));
     await replica.client.cancelRun({ runId: live });
-    await until("both are hidden", async () => (await listed()).size === 0);
+    await until("both are hidden", async () => (await listed()).size === 0, 30_000);
   });
 
   test("is removed when it is older than the retention, and one that goes on or ended since is not", async () => {
