@@ -157,7 +157,7 @@ export class PlayedRun {
       case "cancel":
         return choice % rarely === 0 ? this.#commit(decideCancel(run, asking)) : undefined;
       case "refuse":
-        if (choice % rarely !== 0 || isFinalRun(run.state)) return;
+        if (choice % (4 * rarely) !== 0 || isFinalRun(run.state)) return;
         return this.#commit([{ type: "run_refused", message: "refused" }]);
     }
   }
