@@ -4,7 +4,7 @@ import { RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import { WatchRunResponse_RunChangeSchema } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { RunEvent } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
-import { exitCode } from "../exit-code.ts";
+import { type ExitCode, exitCode } from "../exit-code.ts";
 import { failureText, runExitCode } from "../outcome.ts";
 import { type FormatOption, withFormat } from "../output-format.ts";
 import { readableJson } from "../readable-json.ts";
@@ -39,16 +39,14 @@ export function runsWatchCommand(context: CommandContext): Command {
         ...(isJson && { onEvent }),
       });
       if (!(await watchedToEnd(session, { context, screen, runIds }))) return;
-      let worst: number = exitCode.ok;
-      for (const runId of runIds) {
-        const { run } = session.book.of(runId) ?? {};
-        if (run === undefined) continue;
+      const codes: ExitCode[] = [];
+      for (const { run } of runIds.flatMap((runId) => session.book.of(runId) ?? [])) {
         const why = run.failure === undefined ? "" : `: ${failureText(run.failure)}`;
-        await screen.note(`run ${runId} ${runStateWord(run.state)}${why}`);
-        const code = runExitCode(run.state, run.failure);
-        if (worst === exitCode.ok || code === exitCode.failed) context.endWith(code);
-        if (code !== exitCode.ok) worst = code;
+        await screen.note(`run ${run.runId} ${runStateWord(run.state)}${why}`);
+        codes.push(runExitCode(run.state, run.failure));
       }
+      const bad = codes.filter((code) => code !== exitCode.ok);
+      context.endWith(bad.find((code) => code === exitCode.failed) ?? bad[0] ?? exitCode.ok);
     });
   return withFormat(withServer(command), ["table", "jsonl"]);
 }

@@ -37,7 +37,10 @@ describe("Run", () => {
       "cancelRun",
       "deleteRun",
     ]);
-    expect(server.asked[2]?.request).toMatchObject({ name: "go", payload: new TextEncoder().encode('{"a":1}') });
+    expect(server.asked[2]?.request).toMatchObject({
+      name: "go",
+      payload: new TextEncoder().encode('{"a":1}'),
+    });
     expect(server.asked[3]?.request).toMatchObject({ fromFailed: true });
   });
 
