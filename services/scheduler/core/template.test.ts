@@ -55,6 +55,10 @@ describe("a template", () => {
     });
   });
 
+  test("that is opened a million times and closed never is one fault, and is read but once", () => {
+    expect(faultsOf("{{".repeat(1_000_000))).toEqual([" is not closed"]);
+  });
+
   test("can not make a config larger than its bound, however often it names an output", () => {
     const large = { kind: "large", text: "x".repeat(300_000) };
     const found = { references: [] as Reference[], faults: [] as TemplateFault[] };

@@ -147,7 +147,6 @@ function replaced(compiled: Compiled, values: Values): Resolved {
   }
 }
 
-const template = /\{\{(.*?)\}\}/gs;
 const url = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//;
 
 function compileString(
@@ -158,18 +157,22 @@ function compileString(
   if (!text.includes("{{")) return { kind: "constant", value: text };
   const parts: (string | Expression)[] = [];
   let end = 0;
-  for (const match of text.matchAll(template)) {
-    if (match.index > end) parts.push(text.slice(end, match.index));
-    end = match.index + match[0].length;
-    const expression = parse(match[0], match[1] ?? "");
+  // Searched once from left to right: a text may be megabytes of braces that nothing closes.
+  for (let begin = text.indexOf("{{"); begin >= 0; begin = text.indexOf("{{", end)) {
+    const close = text.indexOf("}}", begin + 2);
+    if (close < 0) break;
+    if (begin > end) parts.push(text.slice(end, begin));
+    end = close + 2;
+    const template = text.slice(begin, end);
+    const expression = parse(template, text.slice(begin + 2, close));
     if ("message" in expression) {
-      found.faults.push({ at, template: match[0], message: expression.message });
+      found.faults.push({ at, template, message: expression.message });
       continue;
     }
     const [root, second] = expression.path;
     if (typeof root === "string") {
       const node = root === "nodes" ? String(second ?? "") : undefined;
-      found.references.push({ at, template: match[0], root, node });
+      found.references.push({ at, template, root, node });
     }
     parts.push(expression);
   }
