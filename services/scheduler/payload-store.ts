@@ -1,7 +1,7 @@
 import type { Database } from "../../lib/postgres/database.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 
-/** What belongs to a run and is too large for a message, by its digest. */
+/** What belongs to a run and is too large for a message, by a digest that no other attempt has. */
 export interface PayloadKey {
   readonly runId: string;
   readonly digest: Uint8Array;

@@ -1,11 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import { afterEach, describe, expect, test } from "vitest";
-import { ReportSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Ended, ReportSchema } from "../../gen/antiphon/worker/v1/assignment_pb.ts";
 import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
 import { partitionOf } from "../../lib/ids/partition.ts";
 import { logger } from "../../lib/log/log.ts";
 import { encodeReport, reportStreamOf } from "../../lib/streams/report-stream.ts";
+import { aNode, aRun, bringOn, taskOfNode } from "../../test/support/a-run.ts";
 import { until } from "../../test/support/until.ts";
+import type { Run } from "./core/run.ts";
+import { isFinalTask } from "./core/task-state.ts";
 import { ListeningClock } from "./lease-watch.ts";
 import type { Decision } from "./owner.ts";
 import { ReportReader } from "./report-loop.ts";
@@ -28,14 +31,70 @@ const aReport = (number: number, leaseToken = "t") =>
     }),
   );
 
-const stop = new AbortController();
-const loops: Promise<void>[] = [];
+const anEnd = (number: number, outcome: Ended["outcome"]) =>
+  encodeReport(
+    create(ReportSchema, {
+      workerId: "w",
+      incarnation: "i",
+      leaseToken: "t",
+      runId,
+      taskId: runId,
+      attempt: 1,
+      number,
+      fact: {
+        case: "ended",
+        value: { $typeName: "antiphon.worker.v1.Ended", lastSeq: 0, files: [], outcome },
+      },
+    }),
+  );
+
+let stop: AbortController;
+let loops: Promise<void>[];
+beforeEach(() => {
+  stop = new AbortController();
+  loops = [];
+});
 afterEach(async () => {
   stop.abort();
   await Promise.all(loops);
 });
 
 describe("ReportReader", () => {
+  test("keeps a stored output until its report is the next of its attempt", async () => {
+    const broker = new MemoryBroker();
+    const run = aRun([aNode("main")]);
+    const kept = new Map([["output", Buffer.from('"large"')]]);
+    const reader = new ReportReader({
+      broker,
+      payloads: {
+        read: async ({ digest }) => kept.get(Buffer.from(digest).toString()),
+        remove: async ({ digest }) => void kept.delete(Buffer.from(digest).toString()),
+      },
+      owner: {
+        claims: new Map([[partition, { partition, epoch: 1 }]]),
+        async execute<Result>(
+          _runId: string,
+          decide: (run: Run, claim: { partition: number; epoch: number }) => Decision<Result>,
+        ): Promise<Result> {
+          const { facts, result } = decide(run, { partition, epoch: 1 });
+          bringOn(run, ...facts);
+          return result;
+        },
+      },
+      clock: new ListeningClock(1_000),
+      log: logger("test", "silent"),
+    });
+    const isEmpty = async () => (await broker.range(stream, { after: "0-0", count: 1 })).length === 0;
+    const ended = anEnd(2, { case: "storedOutput", value: Buffer.from("output") });
+    await broker.publish([{ stream, body: ended }]);
+    loops.push(reader.run(stop.signal));
+    await until("the report that came too early is dealt with", isEmpty);
+    await broker.publish([aReport(1), ended].map((body) => ({ stream, body })));
+    await until("the attempt has ended", () => isFinalTask(taskOfNode(run, "main").state));
+    expect(taskOfNode(run, "main")).toMatchObject({ state: "completed", output: "large" });
+    await until("its output is not kept twice", () => kept.size === 0);
+  });
+
   test("moves aside what is no report, keeps a bounded part of it, and applies the rest", async () => {
     const broker = new MemoryBroker();
     let applied = 0;

@@ -182,10 +182,10 @@ export class ReportReader {
       return;
     }
     const message = await withStoredOutput(read.message, payloads);
-    await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
+    const isDecided = await owner.execute(message.runId, (run, claim) => decisionOn(message, run, claim));
     const stored = storedOutputOf(read.message);
-    // History holds it by now; a repeat of the report is known by its number.
-    if (stored !== undefined) await payloads.remove(stored);
+    // History holds it by now, or never will; a repeat of the report is known by its number.
+    if (stored !== undefined && isDecided) await payloads.remove(stored);
   }
 }
 
@@ -208,29 +208,30 @@ function readReport(body: Uint8Array): Read {
   return fault === undefined ? { message } : { message: undefined, fault };
 }
 
+/** Decides on a report; the result says whether that is the last word, or the report has to come again. */
 function decisionOn(
   message: ReportMessage,
   run: Parameters<typeof decideReport>[0],
   claim: Claim,
-): Decision<undefined> {
+): Decision<boolean> {
   const report = reportOf(message);
-  if (report === undefined) return { facts: [], result: undefined };
+  if (report === undefined) return { facts: [], result: false };
   const { nodeId, attempt } = report;
   const { workerId } = message;
   const about = { runId: message.runId, nodeId, attempt, epoch: claim.epoch };
   const decision = decideReport(run, report);
   switch (decision.kind) {
     case "applied":
-      return { facts: decision.facts, result: undefined };
+      return { facts: decision.facts, result: true };
     case "early":
-      return { facts: [], result: undefined };
+      return { facts: [], result: false };
     case "repeated": {
       const confirmed = orderOf(about, { case: "confirmed", value: { upTo: report.number } });
-      return { facts: [], result: undefined, orders: [{ workerId, control: confirmed }] };
+      return { facts: [], result: true, orders: [{ workerId, control: confirmed }] };
     }
     case "lost": {
       const lost = orderOf(about, { case: "leaseLost", value: {} });
-      return { facts: [], result: undefined, orders: [{ workerId, control: lost }] };
+      return { facts: [], result: true, orders: [{ workerId, control: lost }] };
     }
   }
 }

@@ -111,12 +111,14 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
 
     async storeOutput(request) {
       const { run } = await underway(deps.load, request);
-      const { output } = request;
+      const { output, taskId, attempt, leaseToken } = request;
       if (output.length > maxOutputBytes) {
         const message = `the output has ${output.length} bytes`;
         throw new DomainError("TOO_LARGE", message, { limit: String(maxOutputBytes) });
       }
-      const digest = createHash("sha256").update(output).digest();
+      // Of the attempt, too: it is removed with the report of one, and another may end with the same output.
+      const place = JSON.stringify([taskId, attempt, leaseToken]);
+      const digest = createHash("sha256").update(place).update(output).digest();
       await deps.payloads.keep({ runId: run.runId, digest, content: output });
       return { digest };
     },

@@ -41,7 +41,10 @@ describe.each(brokers)("with the %s broker", (kind) => {
   });
   afterAll(async () => await stack.disposeAsync());
 
-  async function run(nodes: { id: string; dependencies?: string[]; config: unknown }[], input: unknown) {
+  async function run(
+    nodes: { id: string; dependencies?: string[]; forEach?: { items: Uint8Array }; config: unknown }[],
+    input: unknown,
+  ) {
     const dag = {
       nodes: nodes.map(({ config, ...node }) => ({ ...node, handler: "noop", config: bytes(config) })),
     };
@@ -78,6 +81,16 @@ describe.each(brokers)("with the %s broker", (kind) => {
       );
       return row?.count === 0;
     });
+  });
+
+  test("items that give the same large output all complete", async () => {
+    const items = Array.from({ length: 60 }, (_, index) => index);
+    const config = { all: ["{{ input.x }}", "{{ input.x }}"] };
+    const ended = await run([{ id: "A", config, forEach: { items: bytes(items) } }], {
+      x: "x".repeat(40_000),
+    });
+    expect(ended.failure?.message).toBeUndefined();
+    expect(ended.state).toBe(RunState.COMPLETED);
   });
 
   test("an output over the bound fails its node", async () => {

@@ -366,7 +366,7 @@ export type Ended = Message<"antiphon.worker.v1.Ended"> & {
     case: "output";
   } | {
     /**
-     * Well, with an output that StoreOutput keeps: its digest.
+     * Well, with an output that StoreOutput keeps: the digest that it answered.
      *
      * @generated from field: bytes stored_output = 6;
      */

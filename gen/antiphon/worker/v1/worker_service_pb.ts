@@ -519,7 +519,8 @@ export const StoreOutputRequestSchema: GenMessage<StoreOutputRequest> = /*@__PUR
  */
 export type StoreOutputResponse = Message<"antiphon.worker.v1.StoreOutputResponse"> & {
   /**
-   * SHA-256 of it, to be named by the report.
+   * What the report names it by: a digest of the attempt and the output, of 32
+   * bytes.
    *
    * @generated from field: bytes digest = 1;
    */
