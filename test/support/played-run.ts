@@ -3,7 +3,7 @@
  * twice, in any order, and die; timers fire early and twice; people pause, resume,
  * cancel, signal and answer. Every step of it is checked.
  */
-import { expect } from "vitest";
+import { strict as assert } from "node:assert";
 import {
   decideAnswer,
   decideCancel,
@@ -170,8 +170,9 @@ export class PlayedRun {
       const before = run.seq;
       this.#commit(decideResume(run, asking));
       while (this.#mail.length > 0) if (!this.#deliver(0)) this.#mail.shift();
-      for (const task of [...run.tasks]) this.#bringToEnd(task);
-      for (const job of [...this.#jobs])
+      // Both grow while they are walked.
+      for (const task of run.tasks) this.#bringToEnd(task);
+      for (const job of this.#jobs)
         if (!job.hasEnded) this.#report(job, endedWord({ kind: "completed", output: null }));
       if (step > maxEndingSteps || (before === run.seq && this.#mail.length === 0)) {
         throw new Error(
@@ -241,7 +242,9 @@ export class PlayedRun {
   }
 
   #sendAgain(report: Report | undefined): void {
-    if (report !== undefined) expect(this.#send(report)).toBeOneOf(["repeated", "lost"]);
+    if (report === undefined) return;
+    const decided = this.#send(report);
+    assert(decided === "repeated" || decided === "lost", `a report that was taken is ${decided} again`);
   }
 
   #send(report: Report): string {
@@ -267,7 +270,7 @@ export class PlayedRun {
     this.#timers.push(due);
     this.#nowMs = Math.max(this.#nowMs, timer.at.getTime());
     const facts = decideTimer(this.run, due, new Date(this.#nowMs));
-    expect(facts).toHaveLength(1);
+    assert.equal(facts.length, 1, `${timer.kind} of ${name} is due and does not fire`);
     this.#commit(facts);
   }
 
@@ -275,7 +278,7 @@ export class PlayedRun {
     if (task?.timer === undefined) return;
     const { name, attempt, timer } = task;
     const early = new Date(timer.at.getTime() - 1);
-    expect(decideTimer(this.run, { name, attempt, kind: timer.kind }, early)).toEqual([]);
+    assert.deepEqual(decideTimer(this.run, { name, attempt, kind: timer.kind }, early), []);
   }
 
   #answer(task: Task | undefined, choice: number): void {
@@ -293,21 +296,21 @@ export class PlayedRun {
     };
     const decision = decideAnswer(this.run, answer);
     if (decision.kind === "answered") this.#commit(decision.facts);
-    if (!isFinalTask(task.state)) expect(decideAnswer(this.run, answer).kind).toBe("repeated");
+    if (!isFinalTask(task.state)) assert.equal(decideAnswer(this.run, answer).kind, "repeated");
   }
 
   #signal(name: string): void {
     this.#requests += 1;
     const signal = { clientId: "c", requestId: `s${this.#requests}`, name, payload: { n: 2, list: [1] } };
     this.#commit(decideSignal(this.run, { ...signal, requestDigest: "d" }));
-    expect(decideSignal(this.run, { ...signal, requestDigest: "d" })).toEqual([]);
+    assert.deepEqual(decideSignal(this.run, { ...signal, requestDigest: "d" }), []);
   }
 
   #endChild(task: Task | undefined, outcome: Outcome): void {
     if (task === undefined) return;
     const { name, attempt, childRunId = "" } = task;
     this.#commit(decideChildEnd(this.run, { name, attempt, childRunId, outcome }));
-    expect(decideChildEnd(this.run, { name, attempt, childRunId, outcome })).toEqual([]);
+    assert.deepEqual(decideChildEnd(this.run, { name, attempt, childRunId, outcome }), []);
   }
 
   #picked(choice: number, isFit: (task: Task) => boolean): Task | undefined {
@@ -317,7 +320,7 @@ export class PlayedRun {
 
   #commit(facts: readonly Fact[]): void {
     for (const fact of facts) {
-      expect(isFinalRun(this.run.state), `${fact.type} after the end`).toBe(false);
+      assert(!isFinalRun(this.run.state), `${fact.type} after the end`);
       const event: RunEvent = { ...fact, seq: this.run.seq + 1, at: new Date(this.#nowMs) };
       const before = new Map(this.run.tasks.map((task) => [task, { ...task, shown: seen(task) }]));
       const step = evolve(this.run, event);
@@ -335,51 +338,61 @@ export class PlayedRun {
     const { run } = this;
     for (const task of run.tasks) {
       const former = before.get(task);
-      if (former !== undefined && former.state !== task.state) {
-        const allowed: readonly TaskState[] = leadsTo[former.state];
-        expect(allowed).toContain(task.state);
-      }
-      if (former !== undefined) expect(task.attempt - former.attempt).toBeOneOf([0, 1]);
-      // Whoever follows changes is told of all of them.
-      if (former?.shown !== seen(task) && former !== undefined) {
-        expect(step.changed, `${event.type} changed ${task.name}`).toContain(task);
-      }
+      if (former !== undefined) checkChange(event, { former, task, step });
       const final = this.#finals.get(task.name);
-      if (final !== undefined) expect(seen(task)).toBe(final);
+      if (final !== undefined)
+        assert.equal(seen(task), final, `${event.type} changed ${task.name} after its end`);
       else if (isFinalTask(task.state)) this.#finals.set(task.name, seen(task));
       this.#checkParallel(task);
     }
     for (const { task } of step.ready) this.#checkReady(event, task, before.get(task));
-    expect(run.unfinished).toBe(run.tasks.filter(({ state }) => !isFinalTask(state)).length);
-    expect(isFinalRun(run.state)).toBe(run.unfinished === 0);
+    assert.equal(run.unfinished, run.tasks.filter(({ state }) => !isFinalTask(state)).length);
+    assert.equal(isFinalRun(run.state), run.unfinished === 0);
   }
 
   #checkParallel({ items, node }: Task): void {
     const bound = this.run.plan.nodes[node]?.forEach?.maxParallel ?? 0;
     const underway = items?.tasks.slice(0, items.next).filter(({ state }) => !isFinalTask(state)) ?? [];
-    expect(underway.length).toBeLessThanOrEqual(bound);
+    assert(underway.length <= bound, "more items are begun than may be at once");
     const begun = items?.tasks.filter(({ attempt, state }) => attempt > 0 && !isFinalTask(state)) ?? [];
-    expect(begun.length).toBeLessThanOrEqual(bound);
+    assert(begun.length <= bound, "more items are carried out than may be at once");
   }
 
   /** Each attempt is readied once; only a resumption hands out again what was queued before. */
   #checkReady(event: RunEvent, task: Task, former: Task | undefined): void {
-    expect(task.state).toBe("queued");
+    assert.equal(task.state, "queued");
     const key = `${task.name}#${task.attempt}`;
     const isAgain = event.type === "resume_requested" && former?.state === "queued";
-    expect(this.#readied.has(key)).toBe(isAgain);
+    assert.equal(this.#readied.has(key), isAgain, `${key} is readied`);
     this.#readied.add(key);
-    expect(this.run.state).toBe("running");
+    assert.equal(this.run.state, "running", "nothing begins in a run that is held or paused");
     this.#hire(task, task.name.length + task.attempt + this.run.seq);
     // Now and then two workers get it.
     if (this.run.seq % 3 === 0) this.#hire(task, this.run.seq);
   }
 }
 
+/** What an event may do to a task. */
+function checkChange(
+  { type }: RunEvent,
+  { former, task, step }: { former: Task & { readonly shown: string }; task: Task; step: Consequences },
+): void {
+  const allowed: readonly TaskState[] = [former.state, ...leadsTo[former.state]];
+  assert(allowed.includes(task.state), `${type} leads ${task.name} from ${former.state} to ${task.state}`);
+  assert(task.attempt - former.attempt <= 1, `${type} skips an attempt of ${task.name}`);
+  assert(task.attempt >= former.attempt, `${type} takes an attempt of ${task.name} back`);
+  // Whoever follows changes is told of all of them.
+  const isTold = former.shown === seen(task) || step.changed.has(task);
+  assert(isTold, `${type} changed ${task.name} and does not say so`);
+}
+
+/** What the core alone keeps of a task. */
+const inner: ReadonlySet<string> = new Set(["waitsFor", "passed", "report", "tasks"]);
+
 /** A task as others see it. */
 function seen(task: Task): string {
-  const { waitsFor, passed, report, items, ...rest } = task;
-  return JSON.stringify({ ...rest, ended: items?.ended }, (_, value: unknown) => {
+  return JSON.stringify(task, (key, value: unknown) => {
+    if (inner.has(key)) return undefined;
     return value instanceof Map ? [...value] : value;
   });
 }

@@ -152,15 +152,10 @@ describe("validation", () => {
 const handlers = new Set(["noop", "sleep", "approval", "wait_for_signal", "workflow"]);
 
 /** Pieces of templates and conditions. */
-const texts = fc
-  .array(
-    fc.constantFrom(
-      ...["{{", "}}", " ", "n0", "n1", "item", "input", "run", "nodes", ".n", "[0]", '["a"]', "|", "1"],
-      ...["default(0)", "==", "&&", "(", ")", '"x"', "true", ".status", "{{ n0.n }}", "{{ input.list }}"],
-    ),
-    { maxLength: 6 },
-  )
-  .map((parts) => parts.join(""));
+const pieces = "{{ }} n0 n1 item input run nodes .n [0] | 1 default(0) == && ( ) true .status".split(" ");
+pieces.push(" ", '"x"', '["a"]', "{{ n0.n }}", "{{ input.list }}");
+
+const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 6 }).map((parts) => parts.join(""));
 
 const values: fc.Arbitrary<Json> = fc.oneof(
   texts,
