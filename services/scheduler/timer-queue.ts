@@ -10,14 +10,17 @@ export interface SetTimer {
   readonly at: Date;
 }
 
-/** The timers of the tasks owned here, soonest first: a binary heap in which timers that were stopped stay until they come up. */
+/** So many stopped timers are not worth leaving out. */
+const fewStopped = 256;
+
+/** The timers of the tasks owned here, soonest first: a binary heap in which a timer that was stopped stays until it comes up, or most are such. */
 export class TimerQueue {
-  readonly #heap: SetTimer[] = [];
+  #heap: SetTimer[] = [];
   readonly #current = new Map<Task, SetTimer>();
 
-  /** How many timers are set. */
+  /** How many timers are held, those included that were stopped: at most twice as many as are set, and a few hundred. */
   get size(): number {
-    return this.#current.size;
+    return this.#heap.length;
   }
 
   /** When the soonest timer is due; undefined when none is set. */
@@ -31,7 +34,7 @@ export class TimerQueue {
     const { timer, attempt } = task;
     const known = this.#current.get(task);
     if (timer === undefined) {
-      this.#current.delete(task);
+      if (this.#current.delete(task)) this.#leaveOutStopped();
       return;
     }
     if (known?.kind === timer.kind && known.attempt === attempt && known.at.getTime() === timer.at.getTime())
@@ -40,6 +43,7 @@ export class TimerQueue {
     this.#current.set(task, set);
     this.#heap.push(set);
     this.#rise(this.#heap.length - 1);
+    this.#leaveOutStopped();
   }
 
   /** Sets a timer that came up again, unless its task has another one by now. */
@@ -50,6 +54,7 @@ export class TimerQueue {
   /** Stops the timers of these runs. */
   drop(runs: ReadonlySet<Run>): void {
     for (const run of runs) for (const task of run.tasks) this.#current.delete(task);
+    this.#leaveOutStopped();
   }
 
   /** Takes out what is due at a time, soonest first. */
@@ -62,6 +67,13 @@ export class TimerQueue {
       due.push(timer);
     }
     return due;
+  }
+
+  /** Keeps those that are set when most are not: a time limit of a day would hold a run for a day that ended at once. */
+  #leaveOutStopped(): void {
+    if (this.#heap.length <= 2 * this.#current.size + fewStopped) return;
+    // In their order they are a heap.
+    this.#heap = [...this.#current.values()].sort((a, b) => a.at.getTime() - b.at.getTime());
   }
 
   #dropStopped(): void {
