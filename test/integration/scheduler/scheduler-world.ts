@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient, createRouterTransport, type Transport } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type Transport,
+} from "@connectrpc/connect";
 import { TaskStateService } from "../../../gen/antiphon/internal/v1/task_state_service_pb.ts";
 import { TranscriptService } from "../../../gen/antiphon/internal/v1/transcript_service_pb.ts";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
@@ -101,8 +108,7 @@ export async function world(
         address,
         transportTo: (to) => {
           const found = services.get(to);
-          if (found === undefined) throw new Error(`no replica at ${to}`);
-          return transportOf(found, "internal/scheduler");
+          return found === undefined ? nobody : transportOf(found, "internal/scheduler");
         },
         taskio: () => taskio,
         settings: {
@@ -135,6 +141,12 @@ export async function world(
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }
+
+/** Reaches a replica that is gone, as a network does: not at all. */
+const nobody: Transport = {
+  unary: async () => await Promise.reject(new ConnectError("connection refused", Code.Unavailable)),
+  stream: async () => await Promise.reject(new ConnectError("connection refused", Code.Unavailable)),
+};
 
 async function openBroker(kind: (typeof brokers)[number], stack: AsyncDisposableStack): Promise<Broker> {
   if (kind === "memory") return new MemoryBroker();
