@@ -48,6 +48,16 @@ const anEnd = (number: number, outcome: Ended["outcome"]) =>
     }),
   );
 
+/** An owner that commits at once what it decides about a run. */
+const ownerOf = (run: Run): ConstructorParameters<typeof ReportReader>[0]["owner"] => ({
+  claims: new Map([[partition, { partition, epoch: 1 }]]),
+  async execute(_runId, decide) {
+    const { facts, result } = decide(run, { partition, epoch: 1 });
+    bringOn(run, ...facts);
+    return result;
+  },
+});
+
 let stop: AbortController;
 let loops: Promise<void>[];
 beforeEach(() => {
@@ -70,17 +80,7 @@ describe("ReportReader", () => {
         read: async ({ digest }) => kept.get(Buffer.from(digest).toString()),
         remove: async ({ digest }) => void kept.delete(Buffer.from(digest).toString()),
       },
-      owner: {
-        claims: new Map([[partition, { partition, epoch: 1 }]]),
-        async execute<Result>(
-          _runId: string,
-          decide: (run: Run, claim: { partition: number; epoch: number }) => Decision<Result>,
-        ): Promise<Result> {
-          const { facts, result } = decide(run, { partition, epoch: 1 });
-          bringOn(run, ...facts);
-          return result;
-        },
-      },
+      owner: ownerOf(run),
       clock: new ListeningClock(1_000),
       log: logger("test", "silent"),
     });
@@ -93,6 +93,38 @@ describe("ReportReader", () => {
     await until("the attempt has ended", () => isFinalTask(taskOfNode(run, "main").state));
     expect(taskOfNode(run, "main")).toMatchObject({ state: "completed", output: "large" });
     await until("its output is not kept twice", () => kept.size === 0);
+  });
+
+  test("counts nothing as applied that came after a report whose output is still being fetched", async () => {
+    const broker = new MemoryBroker();
+    const run = aRun([aNode("main")]);
+    const fetched = Promise.withResolvers<Uint8Array>();
+    let fetches = 0;
+    const reader = new ReportReader({
+      broker,
+      payloads: {
+        read: async () => {
+          fetches += 1;
+          return await fetched.promise;
+        },
+        remove: async () => undefined,
+      },
+      owner: ownerOf(run),
+      clock: new ListeningClock(1_000),
+      log: logger("test", "silent"),
+    });
+    const ended = anEnd(1, { case: "storedOutput", value: Buffer.from("output") });
+    await broker.publish([{ stream, body: ended }]);
+    loops.push(reader.run(stop.signal));
+    await until("the output is being fetched", () => fetches > 0);
+    await broker.publish([{ stream, body: aReport(7) }]);
+    await until("what came later is dealt with", async () => {
+      return (await broker.range(stream, { after: "0-0", count: 10 })).length === 1;
+    });
+    expect(reader.drainedAt).toBeLessThan(0);
+    fetched.resolve(Buffer.from('"large"'));
+    await until("all is applied", () => reader.drainedAt >= 0);
+    expect(taskOfNode(run, "main").state).toBe("completed");
   });
 
   test("moves aside what is no report, keeps a bounded part of it, and applies the rest", async () => {

@@ -122,8 +122,10 @@ export class ReportReader {
     const bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
     this.#readSize.note({ bytes, hasMore });
     this.#inFlightBytes += bytes;
-    const applied = this.#applyAll(entries).then((isAll) => {
-      // Commits come in the order of reads, so what was read before is applied, too.
+    const before = [...this.#inFlight];
+    const applied = this.#applyAll(entries).then(async (isAll) => {
+      // What was read before may take longer: an output is fetched first.
+      await Promise.all(before);
       if (isAll && !hasMore) this.#drainedAt = Math.max(this.#drainedAt, askedAt);
       this.#inFlightBytes -= bytes;
       this.#inFlight.delete(applied);
