@@ -6,6 +6,9 @@ import { until } from "./until.ts";
 const cli = fileURLToPath(new URL("../../cli/antiphon.ts", import.meta.url));
 const terminal = fileURLToPath(new URL("terminal.py", import.meta.url));
 
+/** How long a command may take to show something: it has to start first, on a machine that may be busy. */
+const patientlyMs = 50_000;
+
 /** How a command ended. */
 export interface Ended {
   readonly code: number;
@@ -58,7 +61,7 @@ export class CommandLine implements Disposable {
   }
 
   /** Waits until standard output has something, whatever commands to the terminal stand in between. */
-  async shows(what: string | RegExp, withinMs?: number): Promise<void> {
+  async shows(what: string | RegExp, withinMs = patientlyMs): Promise<void> {
     const seen = () => stripVTControlCharacters(this.#stdout);
     const holds = () => (typeof what === "string" ? seen().includes(what) : what.test(seen()));
     await until(`the command shows ${String(what)}`, holds, withinMs).catch((cause: unknown) => {
@@ -67,7 +70,7 @@ export class CommandLine implements Disposable {
   }
 
   /** Waits until standard error has something. */
-  async tells(what: string, withinMs?: number): Promise<void> {
+  async tells(what: string, withinMs = patientlyMs): Promise<void> {
     await until(`the command tells ${what}`, () => this.#stderr.includes(what), withinMs);
   }
 

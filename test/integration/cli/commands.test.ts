@@ -39,7 +39,7 @@ beforeEach(async () => {
 
 afterEach(() => opened.disposeAsync());
 
-describe("antiphon", () => {
+describe("antiphon", { timeout: 240_000 }, () => {
   test("prints its version, and its exit codes in the help", async () => {
     expect((await antiphon(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect((await antiphon(["--help"])).stdout).toContain("124  the task took longer than it may");
@@ -87,7 +87,7 @@ describe("antiphon", () => {
     const task = server.tasks[0];
     const { code, stdout } = await antiphon(["cancel", task?.taskId.slice(0, 8) ?? ""]);
     expect([code, stdout]).toEqual([0, `${task?.taskId} is asked to end\n`]);
-    await until("the task is cancelled", () => task?.state === TaskState.CANCELLED);
+    await until("the task is cancelled", () => task?.state === TaskState.CANCELLED, 50_000);
     expect((await antiphon(["attach", task?.taskId ?? ""])).code).toBe(130);
   });
 

@@ -42,7 +42,7 @@ beforeEach(async () => {
 
 afterEach(() => opened.disposeAsync());
 
-describe("antiphon workflow", () => {
+describe("antiphon workflow", { timeout: 240_000 }, () => {
   test("stores a definition once, lists it, and gives it back as a file that says the same", async () => {
     const text = [
       "name: nightly",
@@ -108,7 +108,7 @@ describe("antiphon workflow", () => {
   });
 });
 
-describe("antiphon with runs", () => {
+describe("antiphon with runs", { timeout: 240_000 }, () => {
   test("lists by everything that a run can be found by", async () => {
     const since = ["--since", "2026-11-21T00:00:00Z", "--until", "1h"];
     const line = [
@@ -208,7 +208,7 @@ describe("antiphon with runs", () => {
   });
 });
 
-describe("antiphon schedule", () => {
+describe("antiphon schedule", { timeout: 240_000 }, () => {
   test("stores, shows, changes, triggers and ends one by its name", async () => {
     const cron = ["--cron", "0 3 * * mon-fri", "--timezone", "Europe/Berlin", "--overlap", "cancel-old"];
     const line = ["schedule", "create", "nightly", "--window", "2h", "--paused", ...cron];

@@ -225,6 +225,6 @@ async function start(program: FakeProgram) {
   const { url } = opened.use(await server.listen());
   const env = { ANTIPHON_URL: url, ANTIPHON_CLIENT_ID: "c1", ANTIPHON_CLIENT_SECRET: "s1" };
   const command = opened.use(CommandLine.onTerminal(["run", join(folder.path, "a.py")], env));
-  await until("the task is submitted", () => server.tasks.length > 0);
+  await until("the task is submitted", () => server.tasks.length > 0, 50_000);
   return { server, command };
 }

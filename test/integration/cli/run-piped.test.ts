@@ -99,7 +99,7 @@ describe("antiphon run with pipes", () => {
     await command.shows("99\n");
     await wire.cut();
     command.type("Ada\n");
-    await until("the command notices", () => command.stderr.includes("reconnecting"));
+    await until("the command notices", () => command.stderr.includes("reconnecting"), 50_000);
     await wire.mend();
     const { code, stdout, stderr } = await command.ended();
     expect(code).toBe(0);

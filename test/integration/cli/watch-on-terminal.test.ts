@@ -45,11 +45,19 @@ describe("antiphon workflow run on a terminal", () => {
     await command.shows("A: Ship it?");
     // Typed before the clocks of the tree go on, and seen after it.
     command.type("ye");
-    await until("what is typed stays below the tree", () => shown(command).at(-1) === "A: Ship it? ye");
-    await until("the tree is drawn again", () => (command.stdout.match(/flow/g)?.length ?? 0) > 6);
+    await until(
+      "what is typed stays below the tree",
+      () => shown(command).at(-1) === "A: Ship it? ye",
+      50_000,
+    );
+    await until("the tree is drawn again", () => (command.stdout.match(/flow/g)?.length ?? 0) > 6, 50_000);
     expect(shown(command).filter((line) => line.startsWith("flow  "))).toHaveLength(1);
     command.type("s\r");
-    await until("the answer is sent", () => server.asked.some(({ method }) => method === "sendInput"));
+    await until(
+      "the answer is sent",
+      () => server.asked.some(({ method }) => method === "sendInput"),
+      50_000,
+    );
     answered.resolve();
     expect((await command.ended()).code).toBe(0);
     expect(server.asked.find(({ method }) => method === "sendInput")?.request).toMatchObject({
