@@ -12,6 +12,8 @@ export interface PlantedChange {
 /** A bug that the simulation has to find. */
 export interface Plant {
   readonly name: string;
+  /** A seed that has shown it; others are tried when it does not any more. */
+  readonly seed: number;
   /** What is wrong then, as a sentence that begins with who does it. */
   readonly title: string;
   readonly changes: readonly PlantedChange[];
@@ -30,6 +32,7 @@ const attempt = "services/worker/attempt.ts";
 export const plants: readonly Plant[] = [
   {
     name: "publish-before-commit",
+    seed: 1,
     title: "an owner lets out what it decided before the commit",
     changes: [
       {
@@ -42,6 +45,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "no-epoch-check",
+    seed: 265,
     title: "an owner commits without a check of its epoch",
     changes: [
       {
@@ -50,10 +54,11 @@ export const plants: readonly Plant[] = [
         replace: "claims: [],",
       },
     ],
-    foundBy: ["two owners", "answered and lost"],
+    foundBy: ["two owners", "answered and lost", "stale answer", "gap in history"],
   },
   {
     name: "take-and-read-at-once",
+    seed: 269,
     title: "a replica reads which runs are live by the snapshot that it takes the partition with",
     changes: [
       {
@@ -72,6 +77,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "read-before-take",
+    seed: 6,
     title: "a replica reads histories before it raises the epoch",
     changes: [
       {
@@ -90,6 +96,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "report-forgotten",
+    seed: 24,
     title: "a worker forgets a report before its commit was confirmed",
     changes: [
       {
@@ -102,6 +109,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "lapse-without-wait",
+    seed: 17,
     title: "an owner ends a lease without having waited for it",
     changes: [
       {
@@ -114,6 +122,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "answered-twice",
+    seed: 2,
     title: "an owner accepts a second answer to a prompt",
     changes: [
       {
@@ -126,6 +135,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "answer-after-lease",
+    seed: 114,
     title: "an owner answers from its records after its lease",
     changes: [
       {
@@ -149,6 +159,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "report-deleted-before-commit",
+    seed: 1,
     title: "an owner deletes a report before the commit that holds its effect",
     changes: [
       {
@@ -162,6 +173,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "fan-in-not-counted",
+    seed: 1,
     title: "a run hands a task out before all it depends on is over, and again after that",
     changes: [
       {
@@ -174,6 +186,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "token-not-compared",
+    seed: 124,
     title: "an owner accepts reports of whoever does not hold the lease",
     changes: [
       {
@@ -186,6 +199,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "repeat-applied",
+    seed: 7,
     title: "an owner applies the repeat of a report again",
     changes: [
       {
@@ -198,12 +212,14 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "start-without-grant",
+    seed: 38,
     title: "a worker starts a program without a grant",
     changes: [{ file: attempt, find: "|| !phase.isGranted ", replace: "" }],
     foundBy: ["started without lease"],
   },
   {
     name: "output-forgotten",
+    seed: 24,
     title: "a worker forgets output that is not archived",
     changes: [
       {
@@ -216,6 +232,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "trimmed-before-archived",
+    seed: 61,
     title: "taskio trims output before it is stored",
     changes: [
       {
@@ -229,12 +246,14 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "never-published-again",
+    seed: 9,
     title: "an owner publishes lost work never again",
     changes: [{ file: sweepLoop, find: "    await dispatcher.sweep({ leaseMs, roundMs });\n", replace: "" }],
     foundBy: ["never ends"],
   },
   {
     name: "owned-by-nobody",
+    seed: 63,
     title: "a replica keeps partitions in the database that it does not take",
     changes: [
       {

@@ -44,12 +44,13 @@ export function loadStandIns(changes: readonly PlantedChange[]): void {
       const loaded = nextLoad(url, context);
       const own = changed.get(url);
       if (own === undefined) return loaded;
-      return { ...loaded, source: own.reduce(plant, textOf(loaded.source)) };
+      return { ...loaded, source: own.reduce(planted, textOf(loaded.source)) };
     },
   });
 }
 
-function plant(source: string, { file, find, replace }: PlantedChange): string {
+/** A source with a change made. Throws unless what is to be found stands there once. */
+export function planted(source: string, { file, find, replace }: PlantedChange): string {
   const count = source.split(find).length - 1;
   if (count !== 1)
     throw new Error(`a bug can not be planted: ${file} has ${count} times ${JSON.stringify(find)}`);

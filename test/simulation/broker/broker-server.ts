@@ -113,7 +113,7 @@ export class BrokerServer {
   }
 
   #lookAgain(): void {
-    for (const waiting of [...this.#waiting.keys()]) this.#look(waiting);
+    for (const waiting of this.#waiting.keys()) this.#look(waiting);
   }
 
   #look(waiting: Waiting): void {

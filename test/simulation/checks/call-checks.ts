@@ -35,17 +35,17 @@ export class CallChecks implements CallWatcher {
     this.#violations = violations;
   }
 
-  sent(method: string, from: SimulatedProcess, request: unknown): void {
-    if (method === "Heartbeat") this.#work.beats(from, request as HeartbeatRequest);
+  sent(method: string, from: SimulatedProcess, request: () => unknown): void {
+    if (method === "Heartbeat") this.#work.beats(from, request() as HeartbeatRequest);
   }
 
   answered({ method, from, sentMs, request, answer }: Parameters<CallWatcher["answered"]>[0]): void {
     if (method === "Heartbeat") {
-      this.#work.heard(from, request as HeartbeatRequest, answer as HeartbeatResponse, sentMs);
+      this.#work.heard(from, request() as HeartbeatRequest, answer as HeartbeatResponse, sentMs);
     } else if (method === "Execute") {
-      this.executed(request as ExecuteRequest);
+      this.executed(request() as ExecuteRequest);
     } else if (method === "GetTaskStates") {
-      this.#seen(request as GetTaskStatesRequest, answer as GetTaskStatesResponse, sentMs);
+      this.#seen(request() as GetTaskStatesRequest, answer as GetTaskStatesResponse, sentMs);
     }
   }
 

@@ -59,7 +59,7 @@ export class SimulatedPostgres {
   /** Goes down: what has not been committed never will be. */
   stop(): void {
     this.#isDown = true;
-    for (const undo of [...this.#underway]) undo();
+    for (const undo of this.#underway) undo();
   }
 
   /** Comes back. */

@@ -46,14 +46,14 @@ interface Served {
 /** Who is told of calls, to check them. */
 export interface CallWatcher {
   /** A call is made. */
-  sent(method: string, from: SimulatedProcess, request: unknown): void;
+  sent(method: string, from: SimulatedProcess, request: () => unknown): void;
   /** The answer to a call arrives. */
   answered(call: {
     readonly method: string;
     readonly from: SimulatedProcess;
     readonly to: SimulatedProcess;
     readonly sentMs: number;
-    readonly request: unknown;
+    readonly request: () => unknown;
     readonly answer: unknown;
   }): void;
   /** A call ended in what its callee holds for a defect of its own. */
@@ -161,7 +161,8 @@ export class Network {
         from,
       );
     const sentMs = world.nowMs;
-    this.#watcher.sent(method.name, from, fromBinary(method.input, request));
+    const readRequest = () => fromBinary(method.input, request);
+    this.#watcher.sent(method.name, from, readRequest);
     const isAnswerLost = world.random.chance(chances.answerLost);
     const arrive = (): void => {
       if (to === undefined || to.isDead || to.isCutOff) return;
@@ -177,7 +178,7 @@ export class Network {
                 from,
                 to,
                 sentMs,
-                request: fromBinary(method.input, request),
+                request: readRequest,
                 answer: read,
               });
               resolve(read);

@@ -98,7 +98,7 @@ export async function startTaskio({
   anyReplica,
 }: Surroundings): Promise<AsyncDisposable> {
   const service = await taskio({
-    db: db as unknown as Database,
+    db,
     broker,
     scheduler: network.transport(process, anyReplica, internal("taskio")),
     log,

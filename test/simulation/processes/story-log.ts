@@ -17,8 +17,7 @@ export function storyLog({
 }): Logger {
   const line = (fields: unknown, message: unknown): string => {
     const { err, ...rest } = fields as { readonly err?: unknown };
-    const cause =
-      err === undefined ? "" : ` ${err instanceof Error ? `${err.name}: ${err.message}` : String(err)}`;
+    const cause = err instanceof Error ? ` ${err.name}: ${err.message}` : "";
     return `${String(message)} ${JSON.stringify(rest)}${cause}`;
   };
   const note = (fields: unknown, message?: unknown): void => tell(line(fields, message));

@@ -8,7 +8,7 @@ export class Random {
   constructor(seed: number, stream: string) {
     this.#a = seed >>> 0;
     this.#b = Math.floor(seed / 2 ** 32) >>> 0;
-    this.#c = [...stream].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0, 7);
+    this.#c = Buffer.from(stream).reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, 7);
     for (let turn = 0; turn < 12; turn += 1) this.next();
   }
 
@@ -42,6 +42,10 @@ export class Random {
     const index = Math.floor(this.next() * values.length);
     if (index >= values.length) throw new RangeError("there is nothing to pick from");
     return values[index] as Value;
+  }
+
+  bytes(size: number): Uint8Array {
+    return Uint8Array.from({ length: size }, () => Math.floor(this.next() * 256));
   }
 
   /** A UUID of version 4. */

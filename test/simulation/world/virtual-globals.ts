@@ -3,6 +3,7 @@
  * says: timers, clocks, random numbers. Only for a process that does nothing
  * but simulate, before it loads anything that is simulated.
  */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import type { WorldEvent } from "./event-queue.ts";
 import type { World } from "./world.ts";
@@ -33,9 +34,7 @@ export function replaceGlobals(): void {
   Object.defineProperty(performance, "now", { value: () => present?.monotonicMs ?? real.now() });
   Math.random = () => present?.random.next() ?? real.random();
 
-  const crypto = require("node:crypto") as { randomUUID: () => string };
-  const realUuid = crypto.randomUUID;
-  crypto.randomUUID = () => present?.random.uuid() ?? realUuid();
+  replaceChance(require("node:crypto") as Chance);
 
   const clear = (timer: Timer | undefined): void => {
     if (timer !== undefined) timer.event.isCancelled = true;
@@ -61,6 +60,29 @@ export function replaceGlobals(): void {
   const promised = require("node:timers/promises") as { setTimeout: typeof wait };
   promised.setTimeout = wait;
   syncBuiltinESMExports();
+}
+
+/** What of node:crypto draws by chance, as far as production uses it. */
+interface Chance {
+  randomUUID: () => string;
+  randomBytes: (size: number) => Buffer;
+  generateKeyPairSync: (type: "x25519") => { publicKey: KeyObject; privateKey: KeyObject };
+}
+
+/** What a private X25519 key begins with in PKCS #8; its 32 bytes follow. */
+const privateKeyHead = Buffer.from("302e020100300506032b656e04220420", "hex");
+
+function replaceChance(crypto: Chance): void {
+  const { randomUUID, randomBytes, generateKeyPairSync } = crypto;
+  crypto.randomUUID = () => present?.random.uuid() ?? randomUUID();
+  crypto.randomBytes = (size) =>
+    present === undefined ? randomBytes(size) : Buffer.from(present.random.bytes(size));
+  crypto.generateKeyPairSync = (type) => {
+    if (present === undefined) return generateKeyPairSync(type);
+    const key = Buffer.concat([privateKeyHead, present.random.bytes(32)]);
+    const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
+    return { privateKey, publicKey: createPublicKey(privateKey) };
+  };
 }
 
 interface Timer {
