@@ -42,6 +42,8 @@ export function defaultProgramFolder(): string {
 /** Opens what programs are run with, by trying it. Never falls back to less isolation. */
 export async function openIsolation(options: IsolationOptions): Promise<Isolation> {
   const { directory, pythonPath } = options;
+  if (options.slots === 0)
+    return { kind: "unusable", reason: "PROGRAM_SLOTS is 0", mend: "set PROGRAM_SLOTS" };
   const opened = await openSandbox(options);
   if (opened.kind === "unusable") return opened;
   const { sandbox } = opened;
