@@ -10,7 +10,10 @@
  *       missing, so a crash between two commits loses neither.
  *   H3. A child whose parent does not wait for it is cancelled: the parent was
  *       cancelled, or its attempt is over.
- *   H4. A pause of the parent pauses the child, a resumption resumes it.
+ *   H4. A pause of the parent pauses the child; a child that was paused so goes
+ *       on with its parent.
+ *   H5. What H3 and H4 ask of a child follows from the parent as it stands, so it
+ *       does not matter in which order, or how often, it is asked.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
@@ -25,7 +28,7 @@ import {
   decideStart,
 } from "./core/decide-command.ts";
 import { type ChildStart, childStartOf } from "./core/engine-handler.ts";
-import type { Fact, Outcome, RunEvent } from "./core/event.ts";
+import type { Fact, Outcome, ParentTask, RunEvent } from "./core/event.ts";
 import { jsonBytes } from "./core/json.ts";
 import { configOf } from "./core/node-config.ts";
 import { childRunIdOf } from "./core/open-engine-task.ts";
@@ -51,6 +54,9 @@ interface Waiting {
   readonly task: Pick<Task, "name" | "attempt">;
   readonly childRunId: string;
 }
+
+/** The attempt whose run a child is. */
+type ParentAttempt = Omit<ParentTask, "depth">;
 
 export class ChildRuns {
   readonly #options: ChildRunsOptions;
@@ -157,29 +163,38 @@ export class ChildRuns {
     else await this.#align(childRunId, parent);
   }
 
-  /** Carries what happened to a parent on to its children. */
+  /** Brings children in line with what happened to their parent. */
   #passOn(run: Run, event: RunEvent): void {
-    if (event.type === "timer_fired" || event.type === "run_refused" || event.type === "cancel_requested") {
-      const names = event.type === "timer_fired" ? [event.nodeId] : run.tasks.map(({ name }) => name);
-      for (const name of names) {
-        const task = taskOf(run, name);
-        if (task === undefined || run.plan.nodes[task.node]?.engine !== "workflow" || task.attempt === 0)
-          continue;
-        const attempt = event.type === "timer_fired" ? event.attempt : task.attempt;
-        const childRunId = childRunIdOf(run, { name, attempt });
-        const waiting = { run, task: { name, attempt }, childRunId };
-        const parent = { runId: run.runId, nodeId: name, attempt };
-        this.#keepOn(waiting, async () => await this.#align(childRunId, parent));
+    switch (event.type) {
+      case "timer_fired": {
+        const { nodeId: name, attempt } = event;
+        if (event.timer !== "timeout" || taskOf(run, name)?.childRunId === undefined) return;
+        this.#alignLater({ run, task: { name, attempt }, childRunId: childRunIdOf(run, { name, attempt }) });
+        return;
       }
-      return;
+      case "cancel_requested":
+      case "pause_requested":
+      case "resume_requested":
+        for (const task of run.tasks) {
+          const waiting = waitingOf(run, task);
+          if (waiting !== undefined) this.#alignLater(waiting);
+        }
+        return;
+      case "run_refused":
+        // None of its tasks waits any more.
+        for (const { name, attempt, childRunId } of run.tasks) {
+          if (childRunId !== undefined) this.#alignLater({ run, task: { name, attempt }, childRunId });
+        }
+        return;
+      default:
+        return;
     }
-    if (event.type !== "pause_requested" && event.type !== "resume_requested") return;
-    const decide = event.type === "pause_requested" ? decidePause : decideResume;
-    for (const task of run.tasks) {
-      const waiting = waitingOf(run, task);
-      if (waiting === undefined) continue;
-      this.#keepOn(waiting, async () => await this.#steer(waiting.childRunId, event, decide));
-    }
+  }
+
+  #alignLater(waiting: Waiting): void {
+    const { run, task, childRunId } = waiting;
+    const parent = { runId: run.runId, nodeId: task.name, attempt: task.attempt };
+    this.#keepOn(waiting, async () => await this.#align(childRunId, parent));
   }
 
   #carryEnd(child: Run): void {
@@ -191,7 +206,7 @@ export class ChildRuns {
   }
 
   async #end(
-    parent: { readonly runId: string; readonly nodeId: string; readonly attempt: number },
+    parent: ParentAttempt,
     { childRunId, outcome }: { readonly childRunId: string; readonly outcome: Outcome },
   ): Promise<void> {
     await this.#options.owner.execute(parent.runId, (run) => {
@@ -202,33 +217,29 @@ export class ChildRuns {
   }
 
   /** Brings a child in line with its parent (H3, H4). */
-  async #align(
-    childRunId: string,
-    parent: { readonly runId: string; readonly nodeId: string; readonly attempt: number },
-  ): Promise<void> {
+  async #align(childRunId: string, parent: ParentAttempt): Promise<void> {
     const { owner } = this.#options;
-    const wish = await owner.execute(parent.runId, (run) => {
+    const decide = await owner.execute(parent.runId, (run) => {
       const task = taskOf(run, parent.nodeId);
       const isAwaited = task?.state === "running" && task.attempt === parent.attempt;
       if (run === undefined || !isAwaited || run.isCancelRequested)
-        return { facts: [], result: "cancel" as const };
-      return { facts: [], result: run.state === "paused" ? ("pause" as const) : undefined };
+        return { facts: [], result: decideCancel };
+      return { facts: [], result: run.state === "paused" ? decidePauseWithParent : decideResumeWithParent };
     });
-    if (wish === undefined) return;
     const asking = { clientId: "", requestId: `parent ${parent.runId}` };
-    await this.#steer(childRunId, asking, wish === "cancel" ? decideCancel : decidePause);
-  }
-
-  async #steer(
-    childRunId: string,
-    { clientId, requestId }: { readonly clientId: string; readonly requestId: string },
-    decide: (run: Run, asking: { clientId: string; requestId: string }) => readonly Fact[],
-  ): Promise<void> {
-    await this.#options.owner.execute(childRunId, (run) => {
-      return { facts: run === undefined ? [] : decide(run, { clientId, requestId }), result: undefined };
+    await owner.execute(childRunId, (child) => {
+      return { facts: child === undefined ? [] : decide(child, asking), result: undefined };
     });
   }
 }
+
+type Decide = typeof decideCancel;
+
+const decidePauseWithParent: Decide = (child, asking) => decidePause(child, { ...asking, withParent: true });
+
+const decideResumeWithParent: Decide = (child, asking) => {
+  return child.isPausedWithParent ? decideResume(child, asking) : [];
+};
 
 /** Whether an event may have begun an attempt. */
 function begins(event: RunEvent): boolean {

@@ -29,7 +29,7 @@ interface Asking {
 }
 
 /** Decides on a pause: nothing when the run is held, paused or cancelled, or has ended. */
-export function decidePause(run: Run, asking: Asking): readonly Fact[] {
+export function decidePause(run: Run, asking: Asking & { readonly withParent?: true }): readonly Fact[] {
   return run.state !== "running" || run.isCancelRequested ? [] : [{ type: "pause_requested", ...asking }];
 }
 

@@ -179,7 +179,10 @@ export type Fact =
       /** Digest of the request: a repeat has the same. */
       readonly requestDigest: string;
     }
-  | RunCommandFact<"pause_requested">
+  | (RunCommandFact<"pause_requested"> & {
+      /** Whether it was paused with the run that started it, and goes on with that. */
+      readonly withParent?: true;
+    })
   | RunCommandFact<"resume_requested">
   | RunCommandFact<"cancel_requested">
   | { readonly type: "run_refused"; readonly message: string };

@@ -45,6 +45,7 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     state: event.hold === true ? "pending" : "running",
     failure: undefined,
     isCancelRequested: false,
+    isPausedWithParent: false,
     unfinished: used.nodes.length,
     signals: [],
     awaiting: new Map(),
@@ -97,6 +98,7 @@ function apply(step: Step, event: RunEvent): void {
       return;
     case "pause_requested":
       run.state = "paused";
+      run.isPausedWithParent = event.withParent === true;
       // The queue's patience ends only while something is handed out.
       for (const task of run.tasks) if (isUntaken(task)) step.stopTimer(task);
       return;
@@ -122,6 +124,7 @@ function apply(step: Step, event: RunEvent): void {
 function resume(step: Step): void {
   const { run } = step;
   run.state = "running";
+  run.isPausedWithParent = false;
   const again = readyTasks(run);
   for (const { task } of again) step.limitQueueing(task);
   step.ready.push(...again);

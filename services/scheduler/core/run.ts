@@ -35,6 +35,8 @@ export interface Run {
   state: RunState;
   failure: Failure | undefined;
   isCancelRequested: boolean;
+  /** Whether it was paused with the run that started it. */
+  isPausedWithParent: boolean;
   /** How many tasks are not final yet. */
   unfinished: number;
   /** Signals that no task has taken yet, oldest first. */

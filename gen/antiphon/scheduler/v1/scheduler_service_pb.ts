@@ -1984,8 +1984,9 @@ export const SchedulerService: GenService<{
   /**
    * PauseRun keeps further tasks from starting; what a worker holds goes on.
    * Timers that let tasks go on wait, too; time limits of what is being carried
-   * out do not. Its `workflow` nodes' runs are paused with it. A run that is paused,
-   * held or ended stays as it is; that is not an error.
+   * out do not. The runs that its `workflow` nodes started are paused with it, and go
+   * on with it unless they were paused before. A run that is paused, held or ended
+   * stays as it is; that is not an error.
    *
    * Errors:
    * - NOT_FOUND `RUN_NOT_FOUND`
