@@ -50,6 +50,13 @@ test("leaves the source of a program alone, and nothing else of it", () => {
   expect(other.faults).toMatchObject([{ at: ".config.source", message: "is not closed" }]);
 });
 
+test("takes a handler for what it is called, also when everything in JavaScript has a member of that name", () => {
+  const config = { text: "{{ A.y }}" };
+  for (const handler of ["toString", "constructor", "__proto__"]) {
+    expect(compileNode(aNode("B", ["A"], { handler, config })).references).toHaveLength(1);
+  }
+});
+
 test("tells a condition that can not be read, and asks one that names the item for each", () => {
   expect(compileNode(aNode("A", [], { when: "1 +" })).faults).toMatchObject([
     { at: ".when", template: "1 +" },

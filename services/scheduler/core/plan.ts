@@ -42,7 +42,7 @@ export interface PlannedNode {
 }
 
 /** Config keys that hold code and are never templated, by handler. */
-const codeKeys: Readonly<Record<string, readonly string[]>> = { program: ["source"] };
+const codeKeys: ReadonlyMap<string, readonly string[]> = new Map([["program", ["source"]]]);
 
 /** Prepares a definition whose dependencies all exist. */
 export function planOf(definition: Definition): Plan {
@@ -99,7 +99,7 @@ export interface CompiledNode {
 /** Takes the templates and the condition of a node apart, and lists what they name and what is wrong with them. */
 export function compileNode(node: NodeDefinition): CompiledNode {
   const found = { references: [] as Reference[], faults: [] as TemplateFault[] };
-  const code = codeKeys[node.handler] ?? [];
+  const code = codeKeys.get(node.handler) ?? [];
   const entries = Object.entries(node.config).map(([key, value]) => {
     const compiled: Compiled = code.includes(key)
       ? { kind: "constant", value }
