@@ -23,7 +23,7 @@ import {
   SubmitTaskRequestSchema,
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
-import { parseTaskId, taskIdOf } from "../../lib/ids/task-id.ts";
+import { isRunId, parseTaskId, taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Committed } from "./commit-batch.ts";
 import { type Order, orderOf } from "./control.ts";
 import {
@@ -129,13 +129,8 @@ export class Commands {
     const { workflowId, workflowVersion } = command;
     const requestDigest = digestOf(toBinary(StartRunRequestSchema, { ...request, requestId: "" }));
     if (workflowId === "") {
-      await this.#options.owner.execute(command.runId, (run) => {
-        if (run === undefined) throw workflowNotFound(request);
-        const isRepeat = run.requestDigest === requestDigest;
-        if (!isRepeat) throw requestIdReused(command.requestId);
-        return { facts: [], result: undefined };
-      });
-      return;
+      if (await this.#isRepeat(command, requestDigest)) return;
+      throw workflowNotFound(request);
     }
     const plan = await this.#options.planOf(workflowId);
     const { hold, priority, labels } = request;
@@ -157,8 +152,10 @@ export class Commands {
 
   async #rerun(command: ExecuteRequest, request: RerunRunRequest): Promise<void> {
     const { load, programOf } = this.#options;
-    const former = await load(request.runId);
-    const { clientId } = command;
+    const requestDigest = digestOf(toBinary(RerunRunRequestSchema, { ...request, requestId: "" }));
+    // Before anything is kept for it: the run that it repeats may be gone by now.
+    if (await this.#isRepeat(command, requestDigest)) return;
+    const former = isRunId(request.runId) ? await load(request.runId) : undefined;
     if (!mayUse(former, command)) throw runNotFound(request.runId);
     const { workflowId, workflowVersion, priority, labels, plan, input } = former;
     if (request.fromFailed && !isFinalRun(former.state)) throw notEnded(request.runId);
@@ -168,8 +165,7 @@ export class Commands {
     await this.#begin(command, {
       fact: {
         ...startOf(command),
-        clientId,
-        requestDigest: digestOf(toBinary(RerunRunRequestSchema, { ...request, requestId: "" })),
+        requestDigest,
         ...(workflowId !== undefined && { workflowId }),
         ...(workflowVersion !== undefined && { workflowVersion }),
         definition: plan.definition,
@@ -182,6 +178,15 @@ export class Commands {
       },
       plan,
       ...(program && { program }),
+    });
+  }
+
+  /** Whether a request began its run before. Throws `REQUEST_ID_REUSED` when another one did. */
+  async #isRepeat({ runId, requestId, isFresh }: ExecuteRequest, requestDigest: string): Promise<boolean> {
+    if (isFresh) return false;
+    return await this.#options.owner.execute(runId, (run) => {
+      if (run !== undefined && run.requestDigest !== requestDigest) throw requestIdReused(requestId);
+      return { facts: [], result: run !== undefined };
     });
   }
 

@@ -7,9 +7,7 @@ import {
 } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import type { Run as RunMessage } from "../../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
-import { DomainError } from "../../../lib/errors/domain-error.ts";
 import type { CommandRouter } from "../command-router.ts";
-import { isFinalRun } from "../core/task-state.ts";
 import { runMessage } from "../run-message.ts";
 import { type LoadRun, owningOf, runFor } from "./access.ts";
 import { requestedRun } from "./requested-run.ts";
@@ -63,10 +61,6 @@ export function runCommands({ router, load, source }: RunCommandsDeps): RunComma
     async rerunRun(request, context) {
       refuse(requestIdFaults(request.requestId));
       const caller = owningOf(context);
-      const former = await runFor(caller, request.runId, load);
-      if (request.fromFailed && !isFinalRun(former.state)) {
-        throw new DomainError("NOT_ENDED", `run ${former.runId} has not ended`, { run_id: former.runId });
-      }
       const requested = requestedRun(caller, request.requestId);
       const command = { case: "rerunRun", value: request } as const;
       await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);

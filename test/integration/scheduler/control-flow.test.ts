@@ -361,6 +361,16 @@ describe.each(brokers)("with the %s broker", (kind) => {
     await worker.complete(await worker.takeTask(`${again}.C`, 1));
     expect((await ended(again)).state).toBe(RunState.COMPLETED);
     expect(await outputOf(again, "A")).toEqual({ n: 1 });
+    await expect(replica.client.rerunRun({ runId: again, requestId })).rejects.toMatchObject({
+      code: Code.AlreadyExists,
+    });
+    await replica.client.deleteRun({ runId });
+    const repeated = await replica.client.rerunRun({ runId, fromFailed: true, requestId });
+    expect(repeated.run?.runId).toBe(again);
+    await expect(replica.client.rerunRun({ runId, fromFailed: true })).rejects.toMatchObject({
+      code: Code.NotFound,
+    });
+    await expect(replica.client.rerunRun({ runId: "none" })).rejects.toMatchObject({ code: Code.NotFound });
   });
 
   test("refuses a start whose input is not as the workflow wants it, with the path", async () => {
