@@ -72,6 +72,20 @@ test("refuses only after a commit has shown that what it decided on is history",
   await stop();
 });
 
+test("shows the record of a run it owns, and none past its lease or of a lost partition", async () => {
+  const { owner, endCommit, stop } = anOwner();
+  expect(owner.recordOf(runId)).toBeUndefined();
+  const starting = owner.execute(runId, started, { isNew: true });
+  await endCommit("appended");
+  await starting;
+  expect(owner.recordOf(runId)).toMatchObject({ runId, seq: 1 });
+  owner.extendLease(0);
+  expect(owner.recordOf(runId)).toBeUndefined();
+  owner.extendLease(Number.POSITIVE_INFINITY);
+  expect(owner.recordOf(runId)).toBeUndefined();
+  await stop();
+});
+
 test("tells who is to be refused that the owner is away when its partition is lost", async () => {
   const { owner, endCommit, stop } = anOwner();
   const refusing = owner.execute(runId, refused);

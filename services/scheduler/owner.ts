@@ -91,7 +91,12 @@ export class Owner {
 
   /** How many facts the record of a run holds, committed or not; undefined when there is no record here, or none that may be trusted (O5). */
   seqOf(runId: string): number | undefined {
-    return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId)?.seq : undefined;
+    return this.recordOf(runId)?.seq;
+  }
+
+  /** The record of a run that has not ended, not to be changed, with what is not committed yet; undefined as `seqOf`. Only for what no commit can take back. */
+  recordOf(runId: string): Run | undefined {
+    return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId) : undefined;
   }
 
   /** Lets the owner answer until then, on the clock of `performance.now()`. What it owned past its lease is lost (O5). */

@@ -271,7 +271,8 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
           directory,
           peers,
           hearHere,
-          load,
+          // A history may have gigabytes, of which a worker with hundreds of slots would have each attempt fold all.
+          load: async (runId) => owner.recordOf(runId) ?? (await load(runId)),
           history,
           payloads,
           storage,
