@@ -119,6 +119,9 @@ export class WorkChecks {
       this.#finished.get(process)?.delete(assignment);
       const token = this.#tokens.get(assignment) ?? "";
       if (this.#ledger.isOver({ runId, nodeId, taskId, attempt, token })) continue;
+      // What needs a lease is given up with it.
+      const heldUntilMs = this.#heldUntilMs.get(`${incarnation} ${taskId}#${attempt}`) ?? 0;
+      if (assignment.handler === "program" && heldUntilMs <= this.#world.nowMs) continue;
       const message = `${process.label} names ${taskId}#${attempt} no more, and history does not know its end`;
       this.#violations.report("report forgotten", message);
     }
