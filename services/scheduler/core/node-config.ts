@@ -1,6 +1,7 @@
 import { answersOf } from "./answers.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type Run, type Task, taskOf } from "./run.ts";
+import { isFinalTask } from "./task-state.ts";
 import { resolve, type Scope } from "./template.ts";
 
 /** The config of a task with its templates replaced, or what is wrong with one of them. */
@@ -40,13 +41,20 @@ function runValue(run: Run, task: Task): Json {
   };
 }
 
+/** What tasks that have ended are to templates: made once, however many nodes name them. */
+const endedValues = new WeakMap<Task, Json>();
+
 function nodeValue(task: Task | undefined): Json | undefined {
   if (task === undefined) return undefined;
+  const made = endedValues.get(task);
+  if (made !== undefined) return made;
   const { state, failure, attempt } = task;
-  return {
+  const value = {
     status: state,
     error: failure ? { reason: failure.reason, message: failure.message } : null,
     attempt,
     io: answersOf(task),
   };
+  if (isFinalTask(state)) endedValues.set(task, value);
+  return value;
 }

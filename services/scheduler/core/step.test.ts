@@ -20,6 +20,7 @@ import {
 } from "../../../test/support/a-run.ts";
 import type { RetryPolicy } from "./definition.ts";
 import type { Fact } from "./event.ts";
+import { evolve } from "./evolve.ts";
 import { maxEvents } from "./run.ts";
 
 const retry: RetryPolicy = {
@@ -189,6 +190,15 @@ describe("a paused run", () => {
     expect(taskOfNode(run, "A")).toMatchObject({ attempt: 1, timer: { at: later(1_050) } });
     bringOnAt(run, 1_050, fired("A", "queue_timeout"));
     expect(taskOfNode(run, "A").failure?.reason).toBe("QUEUE_TIMEOUT");
+  });
+
+  // Pins a limit that never came: whoever keeps the clocks was not told that it had begun anew.
+  test("says that its tasks wait anew, so that their limits are watched", () => {
+    const run = aRun([aNode("A", [], { queueTimeoutMs: 50 })]);
+    const changedBy = (fact: Fact) => {
+      return [...evolve(run, { ...fact, seq: run.seq + 1, at: later(10) }).changed].map(({ name }) => name);
+    };
+    expect([changedBy(pause), changedBy(resume)]).toEqual([["A"], ["A"]]);
   });
 
   test("keeps what lost its worker back, and takes nothing from the former worker", () => {

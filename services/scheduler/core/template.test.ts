@@ -108,3 +108,17 @@ describe("a template", () => {
     expect(faultsOf({ a: [template] })).toEqual([`.a[0] ${message}`]);
   });
 });
+
+// Pins a scheduler that ran out of memory: each of many nodes had a text of its own made of one large output.
+test("a large value that many templates name is made a text once", () => {
+  let written = 0;
+  const large = {
+    toJSON() {
+      written += 1;
+      return "x".repeat(1_000);
+    },
+  };
+  const compiled = compile({ text: "all: {{ A }}", value: "{{ A }}" }, { references: [], faults: [] });
+  for (let node = 0; node < 100; node += 1) resolve(compiled, () => large as never);
+  expect(written).toBe(2);
+});

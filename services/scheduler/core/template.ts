@@ -99,11 +99,35 @@ class Values {
   of(expression: Expression): Resolved {
     const found = lookUp(expression, this.#scope);
     if (found === undefined) return { fault: `${expression.text} has no value` };
-    this.#room -= typeof found === "string" ? found.length : JSON.stringify(found).length;
+    this.#room -= lengthOf(found);
     if (this.#room >= 0) return { value: found };
     const fault = `with ${expression.text} the config is larger than ${maxReplacedLength} characters`;
     return { fault };
   }
+}
+
+/*
+ * Ten thousand nodes may name one large output: its text is made once, is one text
+ * in the memory for all of them, and goes with the output.
+ */
+const lengths = new WeakMap<object, number>();
+const texts = new WeakMap<object, string>();
+
+/** How long a value is as text. */
+function lengthOf(value: Json): number {
+  if (typeof value !== "object" || value === null) return shownText(value).length;
+  const length = lengths.get(value) ?? JSON.stringify(value).length;
+  lengths.set(value, length);
+  return length;
+}
+
+/** A value as it stands within a text. */
+function shownText(value: Json): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const text = texts.get(value) ?? JSON.stringify(value);
+  texts.set(value, text);
+  return text;
 }
 
 function replaced(compiled: Compiled, values: Values): Resolved {
@@ -121,7 +145,7 @@ function replaced(compiled: Compiled, values: Values): Resolved {
         }
         const found = values.of(part);
         if ("fault" in found) return found;
-        const shown = typeof found.value === "string" ? found.value : JSON.stringify(found.value);
+        const shown = shownText(found.value);
         text += compiled.isUrl ? encodeURIComponent(shown.toWellFormed()) : shown;
       }
       return { value: text };
