@@ -339,6 +339,7 @@ export class PlayedRun {
     for (const task of run.tasks) {
       const former = before.get(task);
       if (former !== undefined) checkChange(event, { former, task, step });
+      if (task.openPrompts > 0) assert.equal(task.state, "waiting_for_input");
       const final = this.#finals.get(task.name);
       if (final !== undefined)
         assert.equal(seen(task), final, `${event.type} changed ${task.name} after its end`);

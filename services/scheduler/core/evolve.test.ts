@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   aLease,
   aNode,
+  answered,
   aRun,
   aStart,
   asked,
@@ -124,6 +125,19 @@ describe("a time limit", () => {
     expect(timerAfter(leased("A"))).toEqual({ kind: "timeout", at: later(50) });
     expect(timerAfter(leased("A", 1, program))).toBeUndefined();
     expect(timerAfter(leased("A", 1, program), started)).toEqual({ kind: "timeout", at: later(50) });
+  });
+
+  test("is counted from the lease of what needs no preparation, whatever is reported later", () => {
+    const run = aRun([limited()], leased("A"));
+    bringOnAt(run, 40, started);
+    expect(taskOfNode(run, "A")).toMatchObject({ state: "running", timer: { at: later(50) } });
+  });
+
+  test("begins with a program that asked before it said that it has started, and goes on waiting", () => {
+    const run = aRun([limited()], leased("A", 1, program), asked("A", "p1"), { ...started, report: 3 });
+    expect(taskOfNode(run, "A")).toMatchObject({ state: "waiting_for_input", timer: { kind: "timeout" } });
+    bringOn(run, answered("A", "p1", "x"));
+    expect(taskOfNode(run, "A").state).toBe("running");
   });
 
   test("goes on while a question is open, and is over with the attempt", () => {

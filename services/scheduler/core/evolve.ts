@@ -150,9 +150,10 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
       return;
     }
     case "task_started":
-      if (task.state !== "starting") step.changed.add(task);
-      step.enter(task, "running");
-      step.limitAttempt(task);
+      step.changed.add(task);
+      step.enter(task, task.openPrompts > 0 ? "waiting_for_input" : "running");
+      // Of what was begun by its lease the time is counted already.
+      if (task.timer === undefined) step.limitAttempt(task);
       return;
     case "prompt_opened": {
       const { promptId, attempt, text, password, at } = event;
