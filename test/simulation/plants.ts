@@ -177,9 +177,9 @@ export const plants: readonly Plant[] = [
     title: "a run hands a task out before all it depends on is over, and again after that",
     changes: [
       {
-        file: "services/scheduler/core/step.ts",
-        find: "    if (dependent.waitsFor > 0) return;",
-        replace: "    if (dependent.waitsFor > 1) return;",
+        file: "services/scheduler/core/settle.ts",
+        find: "  if (dependent.waitsFor > 0) return;",
+        replace: "  if (dependent.waitsFor > 1) return;",
       },
     ],
     foundBy: ["dispatched too early", "dispatched twice"],

@@ -230,7 +230,8 @@ class Simulation {
     running.ended.then(
       ({ kind }) => {
         this.#world.tell(() => `${begun.label.padEnd(12)} ends: ${kind}`);
-        this.#end(begun, kind === "superseded" ? undefined : supervisorMs);
+        // Also one that is superseded by the late call of a process that is gone.
+        this.#end(begun, supervisorMs);
       },
       (error: unknown) => this.#unheard(error),
     );
@@ -271,13 +272,13 @@ class Simulation {
     return some.length === 0 ? undefined : this.#world.random.pick(some);
   }
 
-  /** Ends a life; starts the next one after a while, if given. */
-  #end(ended: SimulatedProcess, againAfterMs: number | undefined): void {
+  /** Ends a life; starts the next one after a while, unless there is one. */
+  #end(ended: SimulatedProcess, againAfterMs: number): void {
     if (ended.isDead) return;
     ended.isDead = true;
     this.#network.withdraw(ended);
     this.#world.tell(() => `${ended.label.padEnd(12)} is dead`);
-    if (againAfterMs === undefined || this.#lives.get(ended.name)?.process !== ended) return;
+    if (this.#lives.get(ended.name)?.process !== ended) return;
     this.#world.after(againAfterMs, () => {
       if (this.#lives.get(ended.name)?.process === ended) this.#start(ended.kind, ended.name);
     });
