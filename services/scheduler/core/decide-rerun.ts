@@ -1,6 +1,6 @@
 import type { KeptOutput, KeptPrompt } from "./event.ts";
 import type { Prompt, Run } from "./run.ts";
-import { isMildlySkipped } from "./step.ts";
+import { isMildlySkipped } from "./settle.ts";
 
 /**
  * What a repetition of a run keeps: the outputs of nodes that completed and whose

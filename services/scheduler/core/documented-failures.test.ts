@@ -25,8 +25,9 @@ import { keptOf } from "./decide-rerun.ts";
 import type { NodeDefinition, RetryPolicy } from "./definition.ts";
 import type { Fact } from "./event.ts";
 import { maxLostAttempts } from "./evolve.ts";
+import { maxItems } from "./items.ts";
 import type { Run } from "./run.ts";
-import { isMildlySkipped, maxItems } from "./step.ts";
+import { isMildlySkipped } from "./settle.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 const page = readFileSync(new URL("../../../docs/failure.md", import.meta.url), "utf8");

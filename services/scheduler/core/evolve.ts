@@ -8,11 +8,12 @@
  */
 import { approvalOf, verdictOf } from "./engine-handler.ts";
 import type { AttemptFact, KeptPrompt, Outcome, RunEvent } from "./event.ts";
+import { newTask } from "./new-task.ts";
 import { configOf } from "./node-config.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { isHeldByWorker, isHolding, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
 import { deliverSignal } from "./signals.ts";
-import { type Consequences, newTask, Step } from "./step.ts";
+import { type Consequences, Step } from "./step.ts";
 import { isFinalTask } from "./task-state.ts";
 
 /** How often a task is handed out anew after its worker was lost, before it fails. */

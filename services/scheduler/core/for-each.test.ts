@@ -17,8 +17,9 @@ import {
   statesOf,
   taskOfNode,
 } from "../../../test/support/a-run.ts";
+import { maxItems } from "./items.ts";
 import { configOf } from "./node-config.ts";
-import { maxItems } from "./step.ts";
+import { maxTasks } from "./run.ts";
 
 const each = (items: unknown, more = {}) => aNode("A", [], { forEach: { items } as never, ...more });
 const upTo = (maxParallel: number, items: unknown = [0, 1, 2, 3]) => ({
@@ -51,6 +52,20 @@ describe("the items", () => {
     expect(list(maxItems + 1)).toMatchObject({
       state: "failed",
       failure: { reason: "ITEM_LIMIT", message: `there are ${maxItems + 1} items, more than ${maxItems}` },
+    });
+  });
+
+  test("are no more than 100,000 tasks in all lists of a run together", () => {
+    const nodes = Array.from({ length: 11 }, (_, index) =>
+      each("{{ input }}", { ...upTo(1, "{{ input }}"), id: `A${index}` }),
+    );
+    const run = begun(aStart(nodes, { input: Array.from({ length: maxItems }, () => 0) }));
+    const states = nodes.map(({ id }) => taskOfNode(run, id).state);
+    expect(states.filter((state) => state === "running")).toHaveLength(9);
+    expect(run.tasks.length).toBeLessThanOrEqual(maxTasks);
+    expect(taskOfNode(run, "A9").failure).toMatchObject({
+      reason: "ITEM_LIMIT",
+      message: "the run would have 100011 tasks with these items, more than 100000",
     });
   });
 

@@ -14,7 +14,7 @@ import type { RunEvent } from "./event.ts";
 import { begin, evolve } from "./evolve.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Run, Task } from "./run.ts";
-import { isMildlySkipped } from "./step.ts";
+import { isMildlySkipped } from "./settle.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 const steps: fc.Arbitrary<readonly Move[]> = fc.array(

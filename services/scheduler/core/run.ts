@@ -11,6 +11,9 @@ import type { RunState, TaskState } from "./task-state.ts";
 /** How many events a run may have before it takes no more questions and begins no attempt after one that failed. */
 export const maxEvents = 100_000;
 
+/** How many tasks a run may have, items included: each is in memory as long as the run goes on, and its end is an event. */
+export const maxTasks = 100_000;
+
 /** One execution. */
 export interface Run {
   readonly runId: string;

@@ -1,6 +1,6 @@
 /*
- * One event being applied to a run: how tasks change, and what follows when one
- * ends.
+ * One event being applied to a run: how tasks begin, change and end. What follows
+ * when one ends stands in settle.ts, and for lists in items.ts.
  *
  *   E2. A task changes only along `leadsTo`; `enter` is the one door.
  *   E3. Each attempt begins exactly once: when the last dependency is settled,
@@ -14,17 +14,15 @@
  */
 import { evaluate } from "./condition.ts";
 import type { FailedAttempt, Failure } from "./event.ts";
-import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { openItems, settleItem } from "./items.ts";
+import type { Json, JsonObject } from "./json.ts";
 import { configOf, scopeOf } from "./node-config.ts";
 import { openEngineTask } from "./open-engine-task.ts";
 import type { PlannedNode } from "./plan.ts";
 import { retryDelayMs } from "./retry.ts";
 import { isHolding, maxEvents, type Prompt, type Run, type Task } from "./run.ts";
+import { endRun, settleDependents, settleFailureNode } from "./settle.ts";
 import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
-import { resolve } from "./template.ts";
-
-/** How many items a `for_each` node may have. */
-export const maxItems = 10_000;
 
 /** What an event brought about, for those who act on it and watch it. */
 export interface Consequences {
@@ -35,9 +33,6 @@ export interface Consequences {
   /** Questions that no worker asks. */
   readonly asked: { readonly task: Task; readonly prompt: Prompt }[];
 }
-
-/** Why a node is skipped without anything having failed; what depends on it alone is skipped, too. */
-const mildReasons: ReadonlySet<string> = new Set(["CONDITION_FALSE", "DEPENDENCIES_SKIPPED", "NOT_NEEDED"]);
 
 export class Step implements Consequences {
   readonly ready: Consequences["ready"] = [];
@@ -82,7 +77,7 @@ export class Step implements Consequences {
     const node = this.nodeOf(task);
     if (task.attempt === 0 && !this.#isWanted(task, node)) return;
     if (node.forEach !== undefined && task.item === undefined) {
-      this.#openItems(task, node.forEach);
+      openItems(this, task, node.forEach);
       return;
     }
     const config = configOf(this.run, task);
@@ -90,7 +85,7 @@ export class Step implements Consequences {
       this.fail(task, { reason: "TEMPLATE_FAILED", message: config.fault });
       return;
     }
-    this.#beginAttempt(task);
+    this.beginAttempt(task);
     if (node.engine !== undefined) {
       openEngineTask(this, { task, engine: node.engine, config: config.value });
       return;
@@ -175,13 +170,13 @@ export class Step implements Consequences {
     for (;;) {
       // Grows while it is walked: a dependent may end at once, too.
       for (const ended of this.#ended) {
-        if (ended.item === undefined) this.#settleDependents(ended);
-        else this.#settleItem(ended);
+        if (ended.item === undefined) settleDependents(this, ended);
+        else settleItem(this, ended);
       }
       this.#ended.length = 0;
-      if (!this.#beginFailureNode()) break;
+      if (!settleFailureNode(this)) break;
     }
-    if (this.run.unfinished === 0 && this.run.endedAt === undefined) this.#end();
+    if (this.run.unfinished === 0 && this.run.endedAt === undefined) endRun(this);
   }
 
   nodeOf(task: Task): PlannedNode {
@@ -190,7 +185,8 @@ export class Step implements Consequences {
     return node;
   }
 
-  #beginAttempt(task: Task): void {
+  /** Counts the next attempt, and forgets what belongs to the one before. */
+  beginAttempt(task: Task): void {
     task.attempt += 1;
     task.lease = undefined;
     task.report = 0;
@@ -231,196 +227,4 @@ export class Step implements Consequences {
     this.skip(task, { reason: "CONDITION_FALSE", message: `not ${when.text}`, nodeId: task.name });
     return false;
   }
-
-  #openItems(group: Task, { items, maxParallel }: NonNullable<PlannedNode["forEach"]>): void {
-    const list = resolve(items, scopeOf(this.run, group));
-    if ("fault" in list) {
-      this.fail(group, { reason: "TEMPLATE_FAILED", message: list.fault });
-      return;
-    }
-    if (!isList(list.value)) {
-      this.fail(group, { reason: "TEMPLATE_FAILED", message: "the items are no list" });
-      return;
-    }
-    if (list.value.length > maxItems) {
-      const message = `there are ${list.value.length} items, more than ${maxItems}`;
-      this.fail(group, { reason: "ITEM_LIMIT", message });
-      return;
-    }
-    this.#beginAttempt(group);
-    group.startedAt = this.at;
-    this.enter(group, "running");
-    const tasks = list.value.map((value, index) => {
-      return newTask({
-        name: `${group.name}.${index}`,
-        node: group.node,
-        waitsFor: 0,
-        item: { index, value },
-      });
-    });
-    group.items = { tasks, next: 0, ended: 0, isFailing: false };
-    this.run.tasks.push(...tasks);
-    this.run.unfinished += tasks.length;
-    const first = Math.min(tasks.length, maxParallel);
-    for (let begun = 0; begun < first; begun += 1) this.#openNextItem(group);
-    if (tasks.length === 0) this.complete(group, []);
-  }
-
-  #openNextItem(group: Task): void {
-    const next = group.items?.tasks[group.items.next];
-    if (group.items === undefined || next === undefined) return;
-    group.items.next += 1;
-    if (next.state === "pending") this.open(next);
-  }
-
-  #settleItem(item: Task): void {
-    const group = this.run.tasks[item.node];
-    if (group?.items === undefined) throw new Error(`run ${this.run.runId}: ${item.name} has no list`);
-    const { items } = group;
-    items.ended += 1;
-    this.changed.add(group);
-    if (item.state === "failed" && !items.isFailing && this.nodeOf(group).onFailure !== "continue") {
-      items.isFailing = true;
-      const message = `item ${item.item?.index} failed`;
-      for (const other of items.tasks) {
-        if (other.state !== "pending" || other.attempt > 0) continue;
-        this.skip(other, { reason: "ITEM_FAILED", message, nodeId: item.name });
-      }
-    }
-    this.#openNextItem(group);
-    if (items.ended < items.tasks.length || isFinalTask(group.state)) return;
-    this.#endItems(group, items.tasks);
-  }
-
-  #endItems(group: Task, items: readonly Task[]): void {
-    if (items.some(({ state }) => state === "cancelled")) {
-      this.enter(group, "cancelled");
-      return;
-    }
-    const failed = items.find(({ state }) => state === "failed");
-    if (failed === undefined || this.nodeOf(group).onFailure === "continue") {
-      group.output = items.map(({ output = null }) => output);
-    }
-    if (failed?.failure === undefined) {
-      this.enter(group, "completed");
-      return;
-    }
-    group.failure = failed.failure;
-    this.enter(group, "failed");
-  }
-
-  #settleDependents(ended: Task): void {
-    for (const index of this.nodeOf(ended).dependents) {
-      const dependent = this.run.tasks[index];
-      if (dependent?.state === "pending") this.#settleDependent(dependent, ended);
-    }
-  }
-
-  #settleDependent(dependent: Task, ended: Task): void {
-    if (ended.state === "cancelled") {
-      this.enter(dependent, "cancelled");
-      return;
-    }
-    const isBorne = ended.state === "failed" && this.nodeOf(ended).onFailure === "continue";
-    const passes = ended.state === "completed" || isBorne;
-    if (!passes && !isMildlySkipped(ended)) {
-      const cause = ended.failure?.nodeId ?? ended.name;
-      const message = `${cause} did not complete`;
-      this.skip(dependent, { reason: "DEPENDENCY_FAILED", message, nodeId: cause });
-      return;
-    }
-    dependent.waitsFor -= 1;
-    if (passes) dependent.passed += 1;
-    if (dependent.waitsFor > 0) return;
-    if (dependent.passed > 0) {
-      this.open(dependent);
-      return;
-    }
-    const message = "everything that it depends on was skipped";
-    this.skip(dependent, { reason: "DEPENDENCIES_SKIPPED", message, nodeId: dependent.name });
-  }
-
-  /** Begins or skips the node for the failure of the run when everything else has ended; says whether it did. */
-  #beginFailureNode(): boolean {
-    const { run } = this;
-    const task = run.plan.onFailure === undefined ? undefined : run.tasks[run.plan.onFailure];
-    if (task === undefined || run.unfinished !== 1 || task.state !== "pending" || task.attempt > 0)
-      return false;
-    if (task.isHeld) return false;
-    run.failure ??= this.#failureOfTasks();
-    if (run.failure === undefined || run.tasks.some(({ state }) => state === "cancelled")) {
-      this.skip(task, { reason: "NOT_NEEDED", message: "the run did not fail", nodeId: task.name });
-    } else {
-      this.open(task);
-    }
-    return true;
-  }
-
-  /** The failure that counts for the run: that of the first failed node, in the order of the definition. */
-  #failureOfTasks(): Failure | undefined {
-    const { plan, tasks } = this.run;
-    const counts = plan.nodes.find(({ index, onFailure }) => {
-      return onFailure === "fail_run" && index !== plan.onFailure && tasks[index]?.state === "failed";
-    });
-    return counts && tasks[counts.index]?.failure;
-  }
-
-  #end(): void {
-    const { run } = this;
-    run.endedAt = this.at;
-    if (run.tasks.some((task) => task.state === "cancelled")) {
-      run.state = "cancelled";
-      return;
-    }
-    run.failure ??= this.#failureOfTasks();
-    run.state = run.failure === undefined ? "completed" : "failed";
-  }
-}
-
-/** Whether a task was skipped without anything having failed. */
-export function isMildlySkipped({ state, failure }: Task): boolean {
-  return state === "skipped" && mildReasons.has(failure?.reason ?? "");
-}
-
-/** A task that nothing has happened to. */
-export function newTask({
-  name,
-  node,
-  waitsFor,
-  item,
-}: Pick<Task, "name" | "node" | "waitsFor" | "item">): Task {
-  return {
-    name,
-    node,
-    item,
-    state: "pending",
-    attempt: 0,
-    waitsFor,
-    passed: 0,
-    isHeld: false,
-    timer: undefined,
-    lease: undefined,
-    report: 0,
-    isRevoked: false,
-    lostCount: 0,
-    failedCount: 0,
-    lastFailure: undefined,
-    output: undefined,
-    failure: undefined,
-    prompts: [],
-    openPrompts: 0,
-    files: [],
-    lastSeqs: new Map(),
-    endedBy: new Map(),
-    items: undefined,
-    awaitedSignal: undefined,
-    childRunId: undefined,
-    queuedAt: undefined,
-    startedAt: undefined,
-    endedAt: undefined,
-  };
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value) && !isJsonObject(value);
 }
