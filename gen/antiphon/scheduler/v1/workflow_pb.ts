@@ -213,9 +213,10 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
 export type ForEach = Message<"antiphon.scheduler.v1.ForEach"> & {
   /**
    * The list: UTF-8 JSON, either a list whose strings may hold templates or a
-   * string that is one template. At most 10,000 items; more fails the node with
-   * `ITEM_LIMIT`. In config and `when`, `item` is the item and `run.item_index`
-   * its number from 0. An empty list completes the node with `[]`.
+   * string that is one template. At most 10,000 items, and as many as leave the
+   * run with 100,000 tasks; more fails the node with `ITEM_LIMIT`. In config and
+   * `when`, `item` is the item and `run.item_index` its number from 0. An empty
+   * list completes the node with `[]`.
    *
    * @generated from field: bytes items = 1;
    */
