@@ -1,7 +1,7 @@
 /*
  * A run in a world that does to it whatever may be done: workers report late,
  * twice, in any order, and die; timers fire early and twice; people pause, resume,
- * cancel, signal and answer. Every step of it is checked.
+ * cancel, signal and answer. Every step of it is checked, see run-checks.ts.
  */
 import { strict as assert } from "node:assert";
 import {
@@ -25,13 +25,9 @@ import { begin, evolve } from "../../services/scheduler/core/evolve.ts";
 import type { JsonObject } from "../../services/scheduler/core/json.ts";
 import { isUntaken, type Run, type Task } from "../../services/scheduler/core/run.ts";
 import type { Consequences } from "../../services/scheduler/core/step.ts";
-import {
-  isFinalRun,
-  isFinalTask,
-  leadsTo,
-  type TaskState,
-} from "../../services/scheduler/core/task-state.ts";
+import { isFinalRun, isFinalTask } from "../../services/scheduler/core/task-state.ts";
 import { at } from "./a-run.ts";
+import { RunChecks, type TasksBefore, tasksOf } from "./run-checks.ts";
 
 /** What may happen. */
 export const moves = [
@@ -82,8 +78,7 @@ export class PlayedRun {
   readonly #mail: Report[] = [];
   readonly #delivered: Report[] = [];
   readonly #timers: { readonly name: string; readonly attempt: number; readonly kind: TimerKind }[] = [];
-  readonly #readied = new Set<string>();
-  readonly #finals = new Map<string, string>();
+  readonly #checks = new RunChecks();
   #nowMs = at.getTime();
   #requests = 0;
 
@@ -103,7 +98,7 @@ export class PlayedRun {
     const { run, ...step } = begin("00000000-0000-8000-8000-000000000000", event);
     this.run = run;
     this.history.push(event);
-    this.#check(event, step, new Map());
+    this.#see(event, step, new Map());
   }
 
   play({ kind, choice }: Move): void {
@@ -322,80 +317,21 @@ export class PlayedRun {
     for (const fact of facts) {
       assert(!isFinalRun(this.run.state), `${fact.type} after the end`);
       const event: RunEvent = { ...fact, seq: this.run.seq + 1, at: new Date(this.#nowMs) };
-      const before = new Map(this.run.tasks.map((task) => [task, { ...task, shown: seen(task) }]));
+      const before = tasksOf(this.run);
       const step = evolve(this.run, event);
       this.history.push(event);
-      this.#check(event, step, before);
+      this.#see(event, step, before);
     }
   }
 
-  /** What has to hold after every event. */
-  #check(
-    event: RunEvent,
-    step: Consequences,
-    before: ReadonlyMap<Task, Task & { readonly shown: string }>,
-  ): void {
-    const { run } = this;
-    for (const task of run.tasks) {
-      const former = before.get(task);
-      if (former !== undefined) checkChange(event, { former, task, step });
-      if (task.openPrompts > 0) assert.equal(task.state, "waiting_for_input");
-      const final = this.#finals.get(task.name);
-      if (final !== undefined)
-        assert.equal(seen(task), final, `${event.type} changed ${task.name} after its end`);
-      else if (isFinalTask(task.state)) this.#finals.set(task.name, seen(task));
-      this.#checkParallel(task);
+  #see(event: RunEvent, step: Consequences, before: TasksBefore): void {
+    this.#checks.after(this.run, { event, step, before });
+    for (const { task } of step.ready) {
+      this.#hire(task, task.name.length + task.attempt + this.run.seq);
+      // Now and then two workers get it.
+      if (this.run.seq % 3 === 0) this.#hire(task, this.run.seq);
     }
-    for (const { task } of step.ready) this.#checkReady(event, task, before.get(task));
-    assert.equal(run.unfinished, run.tasks.filter(({ state }) => !isFinalTask(state)).length);
-    assert.equal(isFinalRun(run.state), run.unfinished === 0);
   }
-
-  #checkParallel({ items, node }: Task): void {
-    const bound = this.run.plan.nodes[node]?.forEach?.maxParallel ?? 0;
-    const underway = items?.tasks.slice(0, items.next).filter(({ state }) => !isFinalTask(state)) ?? [];
-    assert(underway.length <= bound, "more items are begun than may be at once");
-    const begun = items?.tasks.filter(({ attempt, state }) => attempt > 0 && !isFinalTask(state)) ?? [];
-    assert(begun.length <= bound, "more items are carried out than may be at once");
-  }
-
-  /** Each attempt is readied once; only a resumption hands out again what was queued before. */
-  #checkReady(event: RunEvent, task: Task, former: Task | undefined): void {
-    assert.equal(task.state, "queued");
-    const key = `${task.name}#${task.attempt}`;
-    const isAgain = event.type === "resume_requested" && former?.state === "queued";
-    assert.equal(this.#readied.has(key), isAgain, `${key} is readied`);
-    this.#readied.add(key);
-    assert.equal(this.run.state, "running", "nothing begins in a run that is held or paused");
-    this.#hire(task, task.name.length + task.attempt + this.run.seq);
-    // Now and then two workers get it.
-    if (this.run.seq % 3 === 0) this.#hire(task, this.run.seq);
-  }
-}
-
-/** What an event may do to a task. */
-function checkChange(
-  { type }: RunEvent,
-  { former, task, step }: { former: Task & { readonly shown: string }; task: Task; step: Consequences },
-): void {
-  const allowed: readonly TaskState[] = [former.state, ...leadsTo[former.state]];
-  assert(allowed.includes(task.state), `${type} leads ${task.name} from ${former.state} to ${task.state}`);
-  assert(task.attempt - former.attempt <= 1, `${type} skips an attempt of ${task.name}`);
-  assert(task.attempt >= former.attempt, `${type} takes an attempt of ${task.name} back`);
-  // Whoever follows changes is told of all of them.
-  const isTold = former.shown === seen(task) || step.changed.has(task);
-  assert(isTold, `${type} changed ${task.name} and does not say so`);
-}
-
-/** What the core alone keeps of a task. */
-const inner: ReadonlySet<string> = new Set(["waitsFor", "passed", "report", "tasks"]);
-
-/** A task as others see it. */
-function seen(task: Task): string {
-  return JSON.stringify(task, (key, value: unknown) => {
-    if (inner.has(key)) return undefined;
-    return value instanceof Map ? [...value] : value;
-  });
 }
 
 function leaseOf({ token, isProgram }: Job): Report["lease"] {
