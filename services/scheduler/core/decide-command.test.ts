@@ -130,7 +130,7 @@ describe("decideAnswer", () => {
 });
 
 describe("decidePause and decideResume", () => {
-  const asking = { clientId: "alice", requestId: "q" };
+  const asking = { clientId: "alice", requestId: "another" };
   const kinds = (run: Run) =>
     [...decidePause(run, asking), ...decideResume(run, asking)].map(({ type }) => type);
 
@@ -143,6 +143,15 @@ describe("decidePause and decideResume", () => {
       ["pause_requested"],
       ["resume_requested"],
     ]);
+  });
+
+  test("do nothing when the same request did it before, however late it comes again", () => {
+    const again = { clientId: "alice", requestId: "q" };
+    const run = aRun([aNode("A")], pause, resume);
+    expect(decidePause(run, again)).toEqual([]);
+    bringOn(run, ...decidePause(run, asking));
+    expect(run.state).toBe("paused");
+    expect(decideResume(run, again)).toEqual([]);
   });
 
   test("do nothing to a run that has ended or is being cancelled", () => {

@@ -4,7 +4,7 @@ import { approvalOf, verdictOf } from "./engine-handler.ts";
 import type { Fact, Outcome, TimerKind } from "./event.ts";
 import type { Json } from "./json.ts";
 import { configOf } from "./node-config.ts";
-import { isHeldByWorker, type Prompt, type Run, type Task, taskOf } from "./run.ts";
+import { isHeldByWorker, type Prompt, type Run, steerKey, type Task, taskOf } from "./run.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 /** Decides on the start of a run; nothing when the same request started it before. Throws `REQUEST_ID_REUSED` when another one did. */
@@ -28,15 +28,22 @@ interface Asking {
   readonly requestId: string;
 }
 
-/** Decides on a pause: nothing when the run is held, paused or cancelled, or has ended. */
+/** Decides on a pause: nothing when the run is held, paused or cancelled, or has ended, or the same request paused it before. */
 export function decidePause(run: Run, asking: Asking & { readonly withParent?: true }): readonly Fact[] {
+  if (isRepeated(run, "pause", asking)) return [];
   return run.state !== "running" || run.isCancelRequested ? [] : [{ type: "pause_requested", ...asking }];
 }
 
-/** Decides on a resumption: nothing unless the run is held or paused. */
+/** Decides on a resumption: nothing unless the run is held or paused, or when the same request resumed it before. */
 export function decideResume(run: Run, asking: Asking): readonly Fact[] {
+  if (isRepeated(run, "resume", asking)) return [];
   const waits = run.state === "pending" || run.state === "paused";
   return waits && !run.isCancelRequested ? [{ type: "resume_requested", ...asking }] : [];
+}
+
+/** Whether a client's request was heard before: late, it must not undo what was asked for since. What no client asks for has no id of its own. */
+function isRepeated(run: Run, kind: "pause" | "resume", asking: Asking): boolean {
+  return asking.clientId !== "" && run.steered.has(steerKey(kind, asking));
 }
 
 /** How many signals a run keeps that no task has taken, and how many it takes in all. */

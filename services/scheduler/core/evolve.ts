@@ -11,7 +11,16 @@ import type { AttemptFact, KeptPrompt, Outcome, RunEvent } from "./event.ts";
 import { newTask } from "./new-task.ts";
 import { configOf } from "./node-config.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { isHeldByWorker, isHolding, isUntaken, type Prompt, type Run, type Task, taskOf } from "./run.ts";
+import {
+  isHeldByWorker,
+  isHolding,
+  isUntaken,
+  type Prompt,
+  type Run,
+  steerKey,
+  type Task,
+  taskOf,
+} from "./run.ts";
 import { deliverSignal } from "./signals.ts";
 import { type Consequences, Step } from "./step.ts";
 import { isFinalTask } from "./task-state.ts";
@@ -51,6 +60,7 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     signals: [],
     awaiting: new Map(),
     signalRequests: new Map(),
+    steered: new Set(),
     endedAt: undefined,
   };
   const step = new Step(run, event.at);
@@ -99,11 +109,13 @@ function apply(step: Step, event: RunEvent): void {
       return;
     case "pause_requested":
       run.state = "paused";
+      run.steered.add(steerKey("pause", event));
       run.isPausedWithParent = event.withParent === true;
       // The queue's patience ends only while something is handed out.
       for (const task of run.tasks) if (isUntaken(task)) step.stopTimer(task);
       return;
     case "resume_requested":
+      run.steered.add(steerKey("resume", event));
       resume(step);
       return;
     case "signal_received": {

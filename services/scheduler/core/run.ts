@@ -48,6 +48,8 @@ export interface Run {
   readonly awaiting: Map<string, Set<Task>>;
   /** Digests of the requests that sent signals, by request id. */
   readonly signalRequests: Map<string, string>;
+  /** What clients paused and resumed it by, as `steerKey` has it. */
+  readonly steered: Set<string>;
   endedAt: Date | undefined;
 }
 
@@ -164,4 +166,12 @@ export function isHeldByWorker(task: Task): boolean {
 /** Whether nothing more of a run may start at the moment. */
 export function isHolding({ state }: Run): boolean {
   return state === "pending" || state === "paused";
+}
+
+/** A pause or resumption that a client asked for. */
+export function steerKey(
+  kind: "pause" | "resume",
+  { clientId, requestId }: { readonly clientId: string; readonly requestId: string },
+): string {
+  return `${kind} ${clientId} ${requestId}`;
 }
