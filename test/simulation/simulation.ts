@@ -4,7 +4,7 @@
  *   S1. Whatever happens is drawn from the seed; the same seed is the same story.
  *   S2. Processes die and come back as a supervisor would have it; from
  *       `calmAtMs` on nothing fails any more, everybody is there, and everything
- *       must come to its end within `settleMs`.
+ *       must go on, and come to its end.
  */
 
 import { isFinalRun } from "../../services/scheduler/core/task-state.ts";
@@ -39,8 +39,11 @@ import { type ProcessKind, SimulatedProcess } from "./world/simulated-process.ts
 import { enter } from "./world/virtual-globals.ts";
 import { World } from "./world/world.ts";
 
-/** How long everything may take to end once nothing fails any more, in virtual time. */
-const settleMs = 90_000;
+/** How long nothing may be committed, once nothing fails any more, before everything has ended, in virtual time. */
+const stuckMs = 80_000;
+
+/** How long everything may take to end at most. */
+const settleMs = 900_000;
 
 /** How often it is looked whether everything has ended. */
 const lookMs = 500;
@@ -380,9 +383,11 @@ class Simulation {
     this.#world.after(lookMs, () => {
       this.#lookForTheEnd();
       if (!this.#isCalm) return;
+      const { calmAtMs } = this.#scenario;
       this.#leftOver().then(
         (left) => {
-          if (left === undefined) this.#world.stop();
+          const isStuck = this.#world.nowMs - Math.max(this.#ledger.committedAtMs, calmAtMs) > stuckMs;
+          if (left === undefined || isStuck) this.#world.stop();
         },
         (error: unknown) => this.#world.stop(error as Error),
       );

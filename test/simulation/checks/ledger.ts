@@ -52,6 +52,7 @@ export type OnLapse = (attempt: LedgerAttempt, lease: Lease) => void;
 export class Ledger {
   /** By task and prompt. */
   readonly prompts = new Map<string, LedgerPrompt>();
+  #committedAtMs = 0;
   readonly #attempts = new Map<string, LedgerAttempt>();
   readonly #runs = new Map<string, Run>();
   readonly #commits = new Map<string, { readonly seq: number; readonly atMs: number }[]>();
@@ -81,6 +82,11 @@ export class Ledger {
   /** All runs that have begun, as the folds of their histories. */
   get runs(): ReadonlyMap<string, Run> {
     return this.#runs;
+  }
+
+  /** When the last fact was committed. */
+  get committedAtMs(): number {
+    return this.#committedAtMs;
   }
 
   task(runId: string, nodeId: string): Task | undefined {
@@ -149,6 +155,7 @@ export class Ledger {
     const commits = this.#commits.get(row.run_id) ?? [];
     this.#commits.set(row.run_id, commits);
     commits.push({ seq: row.seq, atMs: this.#world.nowMs });
+    this.#committedAtMs = this.#world.nowMs;
     if ("nodeId" in event) this.#noteAttempt(row.run_id, event);
     try {
       let step: Consequences | undefined;
