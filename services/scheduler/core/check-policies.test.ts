@@ -91,8 +91,8 @@ const bounds: readonly [
   ],
   [
     "n.labels",
-    [{ labels: labels(8) }],
-    [{ labels: labels(9) }, { labels: { "a b": "v" } }, { labels: { a: "" } }],
+    [{ labels: labels(4) }],
+    [{ labels: labels(5) }, { labels: { "a b": "v" } }, { labels: { a: "" } }],
   ],
   ["n.priority", [{ priority: -100 }, { priority: 100 }], [{ priority: -101 }, { priority: 101 }]],
   [

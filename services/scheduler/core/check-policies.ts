@@ -13,7 +13,8 @@ const maxAttempts = 1_000;
 const maxNonRetryable = 100;
 const maxConditionLength = 4 * 1024;
 const maxItems = 10_000;
-const maxLabels = 8;
+/** A worker has no more. */
+const maxLabels = 4;
 const maxPriority = 100;
 
 /** The form of a queue's name, and of a label's key and value. */

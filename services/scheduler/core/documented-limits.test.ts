@@ -6,7 +6,7 @@ import { maxLostAttempts } from "./evolve.ts";
 import { maxJsonDepth } from "./json.ts";
 import { maxDepth } from "./open-engine-task.ts";
 import { maxRetryDelayMs } from "./retry.ts";
-import { maxEvents } from "./run.ts";
+import { maxEvents, maxTasks } from "./run.ts";
 
 const page = readFileSync(new URL("../../../docs/workflows.md", import.meta.url), "utf8");
 const [, section = ""] = page.split("\n## Limits\n");
@@ -28,6 +28,7 @@ test.each([
   ],
   ["runs that start runs", `${maxDepth} deep`],
   ["events of a run", maxEvents.toLocaleString("en")],
+  ["tasks of a run, items included", maxTasks.toLocaleString("en")],
 ])("%s: %s", (what, limit) => {
   expect(limits.get(what)).toBe(limit);
 });

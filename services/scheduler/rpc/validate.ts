@@ -34,6 +34,8 @@ const maxPriority = 100;
 const maxRunLabels = 32;
 const maxLabelLength = 200;
 const labelForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
+/** What operators and users call the queue of nodes that name none. */
+const defaultQueue = "default";
 const maxArguments = 100;
 const maxArgumentBytes = 4 * 1024;
 const maxRequirements = 100;
@@ -197,7 +199,7 @@ function nodeOf(node: Node, path: string, faults: FieldFault[]): NodeDefinition 
     ...(when !== "" && { when }),
     ...(onFailure && { onFailure }),
     ...(forEach && { forEach }),
-    ...(queue !== "" && { queue }),
+    ...(queue !== "" && queue !== defaultQueue && { queue }),
     ...(Object.keys(labels).length > 0 && { labels }),
     ...(priority !== 0 && { priority }),
     ...(replayInput && { replayInput }),

@@ -330,14 +330,14 @@ export type Node = Message<"antiphon.scheduler.v1.Node"> & {
 
   /**
    * Only workers that serve this queue carry it out:
-   * `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`. Empty: the default queue.
+   * `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`. Empty, or `default`: the default queue.
    *
    * @generated from field: string queue = 11;
    */
   queue: string;
 
   /**
-   * Labels that a worker must have, all of them, to carry it out; at most 8, keys
+   * Labels that a worker must have, all of them, to carry it out; at most 4, keys
    * and values of the form of a queue's name.
    *
    * @generated from field: map<string, string> labels = 12;
