@@ -145,7 +145,10 @@ export class Dispatcher {
   }
 
   #count(stream: string, change: number): void {
-    this.#outByStream.set(stream, (this.#outByStream.get(stream) ?? 0) + change);
+    const out = (this.#outByStream.get(stream) ?? 0) + change;
+    // Users name queues: what is kept of one ends with its tasks.
+    if (out === 0) this.#outByStream.delete(stream);
+    else this.#outByStream.set(stream, out);
   }
 
   #flushSoon(): void {
@@ -171,6 +174,7 @@ export class Dispatcher {
         this.#count(stream, 1);
         next.push(published);
       }
+      if (queue.size === 0) this.#queues.delete(stream);
     }
     if (next.length === 0) return;
     try {
