@@ -2,9 +2,9 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId, parseTaskId } from "../../../lib/ids/task-id.ts";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
-import { mayUse } from "../commands.ts";
 import { type Run, type Task, taskOf } from "../core/run.ts";
 import type { RunRow } from "../history-store.ts";
+import { mayUse } from "../run-access.ts";
 import type { RunStore } from "../run-store.ts";
 
 /** A caller as far as ownership is concerned. */

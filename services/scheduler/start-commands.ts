@@ -1,0 +1,171 @@
+/*
+ * Begins the runs of submissions, starts and repetitions.
+ *
+ * A repeat with the same request id is recognised by what history holds, whoever
+ * owned the run before; it finds the run also when what it was begun of is gone.
+ */
+import { toBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { ExecuteRequest } from "../../gen/antiphon/internal/v1/owner_service_pb.ts";
+import {
+  type RerunRunRequest,
+  RerunRunRequestSchema,
+  type StartRunRequest,
+  StartRunRequestSchema,
+  type SubmitTaskRequest,
+  SubmitTaskRequestSchema,
+} from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { DomainError } from "../../lib/errors/domain-error.ts";
+import { isRunId } from "../../lib/ids/task-id.ts";
+import { sha256 } from "./content-digest.ts";
+import { decideStart, requestIdReused } from "./core/decide-command.ts";
+import { keptOf } from "./core/decide-rerun.ts";
+import type { Fact, KeptOutput } from "./core/event.ts";
+import type { Plan } from "./core/plan.ts";
+import type { Run } from "./core/run.ts";
+import { isFinalRun } from "./core/task-state.ts";
+import type { Owner } from "./owner.ts";
+import { definitionOfProgram } from "./program-definition.ts";
+import { mayUse, runNotFound } from "./run-access.ts";
+import { sentJson } from "./sent-json.ts";
+
+export interface StartCommandsOptions {
+  readonly owner: Pick<Owner, "execute">;
+  /** The plan of a stored workflow. */
+  readonly planOf: (workflowId: string) => Promise<Plan>;
+  /** Folds one run from history; undefined when there is none. */
+  readonly load: (runId: string) => Promise<Run | undefined>;
+  /** The file of a stand-alone task. */
+  readonly programOf: (runId: string) => Promise<Uint8Array | undefined>;
+  /** Keeps the files of nodes that a repetition keeps as files of the new run. */
+  readonly keepFiles: (repetition: {
+    readonly former: Run;
+    readonly runId: string;
+    readonly kept: readonly KeptOutput[];
+  }) => Promise<void>;
+}
+
+type StartFact = Extract<Fact, { type: "run_started" }>;
+
+export class StartCommands {
+  readonly #options: StartCommandsOptions;
+
+  constructor(options: StartCommandsOptions) {
+    this.#options = options;
+  }
+
+  async submit(command: ExecuteRequest, request: SubmitTaskRequest): Promise<void> {
+    const { program } = request;
+    if (program === undefined) throw new Error("a submission without a program passed the edge");
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        requestDigest: sha256(toBinary(SubmitTaskRequestSchema, { ...request, requestId: "" })),
+        definition: definitionOfProgram(program),
+        input: sentJson(request.input, null),
+      },
+      program: program.content,
+    });
+  }
+
+  async start(command: ExecuteRequest, request: StartRunRequest): Promise<void> {
+    const { workflowId, workflowVersion } = command;
+    const requestDigest = sha256(toBinary(StartRunRequestSchema, { ...request, requestId: "" }));
+    if (workflowId === "") {
+      if (await this.#isRepeat(command, requestDigest)) return;
+      throw workflowNotFound(request);
+    }
+    const plan = await this.#options.planOf(workflowId);
+    const { hold, priority, labels } = request;
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        requestDigest,
+        workflowId,
+        workflowVersion,
+        definition: plan.definition,
+        input: sentJson(request.input, {}),
+        ...(hold && { hold }),
+        ...(priority !== 0 && { priority }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+      },
+      plan,
+    });
+  }
+
+  async rerun(command: ExecuteRequest, request: RerunRunRequest): Promise<void> {
+    const { load, programOf } = this.#options;
+    const requestDigest = sha256(toBinary(RerunRunRequestSchema, { ...request, requestId: "" }));
+    // Before anything is kept for it: the run that it repeats may be gone by now.
+    if (await this.#isRepeat(command, requestDigest)) return;
+    const former = isRunId(request.runId) ? await load(request.runId) : undefined;
+    if (!mayUse(former, command)) throw runNotFound(request.runId);
+    const { workflowId, workflowVersion, priority, labels, plan, input } = former;
+    if (request.fromFailed && !isFinalRun(former.state)) throw notEnded(request.runId);
+    const kept = request.fromFailed ? keptOf(former) : [];
+    await this.#options.keepFiles({ former, runId: command.runId, kept });
+    const program = workflowId === undefined ? await programOf(request.runId) : undefined;
+    await this.#begin(command, {
+      fact: {
+        ...startOf(command),
+        requestDigest,
+        ...(workflowId !== undefined && { workflowId }),
+        ...(workflowVersion !== undefined && { workflowVersion }),
+        definition: plan.definition,
+        input,
+        ...(request.hold && { hold: true }),
+        ...(priority !== 0 && { priority }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+        rerunOf: request.runId,
+        ...(request.fromFailed && { kept }),
+      },
+      plan,
+      ...(program && { program }),
+    });
+  }
+
+  /** Whether a request began its run before. Throws `REQUEST_ID_REUSED` when another one did. */
+  async #isRepeat({ runId, requestId, isFresh }: ExecuteRequest, requestDigest: string): Promise<boolean> {
+    if (isFresh) return false;
+    return await this.#options.owner.execute(runId, (run) => {
+      if (run !== undefined && run.requestDigest !== requestDigest) throw requestIdReused(requestId);
+      return { facts: [], result: run !== undefined };
+    });
+  }
+
+  async #begin(
+    { runId, isFresh }: ExecuteRequest,
+    { fact, plan, program }: { fact: StartFact; plan?: Plan; program?: Uint8Array },
+  ): Promise<void> {
+    await this.#options.owner.execute(
+      runId,
+      (run) => ({
+        facts: decideStart(run, fact),
+        result: undefined,
+        ...(plan && { plan }),
+        ...(program && { program }),
+      }),
+      { isNew: isFresh },
+    );
+  }
+}
+
+/** What every start has in common. */
+function startOf({ clientId, requestId, scheduleId, scheduledAt }: ExecuteRequest) {
+  return {
+    type: "run_started",
+    clientId,
+    requestId,
+    ...(scheduleId !== "" && { scheduleId }),
+    ...(scheduledAt && { scheduledAt: timestampDate(scheduledAt).toISOString() }),
+  } as const;
+}
+
+function notEnded(runId: string): DomainError {
+  return new DomainError("NOT_ENDED", `run ${runId} has not ended`, { run_id: runId });
+}
+
+function workflowNotFound({ workflowId, workflowName }: StartRunRequest): DomainError {
+  const metadata = { workflow_id: (workflowId || workflowName).slice(0, 200) };
+  return new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
+}
