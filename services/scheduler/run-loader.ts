@@ -6,8 +6,19 @@ import { decodeEvent, type EventRow, workflowOf } from "./event-codec.ts";
 import type { HistoryStore } from "./history-store.ts";
 import type { WorkflowStore } from "./workflow-store.ts";
 
-/** How many plans of stored workflows are kept; the least recently used goes first. */
+/**
+ * How many plans of stored workflows are kept, and how much their definitions may
+ * have together, in characters of JSON; the least recently used goes first. In
+ * memory a plan takes about twenty times that.
+ */
 const maxPlans = 500;
+const maxPlansLength = 16 * 1024 * 1024;
+
+/** A plan, and the length of its definition. */
+interface KeptPlan {
+  readonly plan: Plan;
+  readonly length: number;
+}
 
 /** This code can not fold a history: newer code wrote it, or it is broken. Whoever meets one must not decide about its run. */
 export class HistoryUnreadable extends Error {
@@ -18,7 +29,8 @@ export class HistoryUnreadable extends Error {
 export class RunLoader {
   readonly #history: Pick<HistoryStore, "eventsOf" | "eventsToDecide">;
   readonly #workflows: Pick<WorkflowStore, "read">;
-  readonly #plans = new Map<string, Plan>();
+  readonly #plans = new Map<string, KeptPlan>();
+  #plansLength = 0;
   readonly #shown = new GatheredReads<string, Run>((runIds) => this.load(runIds));
   // Of their own: whoever decides goes on to change what it was given.
   readonly #toDecide = new GatheredReads<string, Run | "deleted">((runIds) => this.#loadToDecide(runIds));
@@ -60,16 +72,22 @@ export class RunLoader {
     const read = missing.length === 0 ? new Map() : await this.#workflows.read(missing);
     const plans = new Map<string, Plan>();
     for (const workflowId of wanted) {
-      const plan = this.#plans.get(workflowId) ?? planOfStored(workflowId, read.get(workflowId)?.definition);
-      plans.set(workflowId, plan);
-      this.#plans.delete(workflowId);
-      this.#plans.set(workflowId, plan);
+      const kept = this.#plans.get(workflowId) ?? planOfStored(workflowId, read.get(workflowId)?.definition);
+      plans.set(workflowId, kept.plan);
+      this.#forgetPlan(workflowId);
+      this.#plans.set(workflowId, kept);
+      this.#plansLength += kept.length;
     }
     for (const workflowId of this.#plans.keys()) {
-      if (this.#plans.size <= maxPlans) break;
-      this.#plans.delete(workflowId);
+      if (this.#plans.size <= maxPlans && this.#plansLength <= maxPlansLength) break;
+      this.#forgetPlan(workflowId);
     }
     return plans;
+  }
+
+  #forgetPlan(workflowId: string): void {
+    this.#plansLength -= this.#plans.get(workflowId)?.length ?? 0;
+    this.#plans.delete(workflowId);
   }
 
   async #foldAll(rows: readonly EventRow[]): Promise<Map<string, Run>> {
@@ -106,7 +124,7 @@ function workflowIdOf(rows: readonly EventRow[]): string | undefined {
   return rows[0] === undefined ? undefined : workflowOf(rows[0]);
 }
 
-function planOfStored(workflowId: string, definition: Plan["definition"] | undefined): Plan {
+function planOfStored(workflowId: string, definition: Plan["definition"] | undefined): KeptPlan {
   if (definition === undefined) throw new Error(`workflow ${workflowId} is not there`);
-  return planOf(definition);
+  return { plan: planOf(definition), length: JSON.stringify(definition).length };
 }
