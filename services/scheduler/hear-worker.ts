@@ -10,7 +10,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { LeaseWatch } from "./lease-watch.ts";
 import type { Owner } from "./owner.ts";
 import type { Claim } from "./partition-store.ts";
-import type { Sweeper } from "./sweep-loop.ts";
+import type { Sweeper } from "./sweeper.ts";
 
 export interface HearWorker {
   readonly owner: Pick<Owner, "claims" | "execute">;

@@ -23,8 +23,8 @@ export interface Plant {
 
 const owner = "services/scheduler/owner.ts";
 const claimLoop = "services/scheduler/claim-loop.ts";
-const sweepLoop = "services/scheduler/sweep-loop.ts";
-const reportLoop = "services/scheduler/report-loop.ts";
+const sweeper = "services/scheduler/sweeper.ts";
+const reportReader = "services/scheduler/report-reader.ts";
 const decideReport = "services/scheduler/core/decide-report.ts";
 const attempt = "services/worker/attempt.ts";
 
@@ -113,7 +113,7 @@ export const plants: readonly Plant[] = [
     title: "an owner ends a lease without having waited for it",
     changes: [
       {
-        file: sweepLoop,
+        file: sweeper,
         find: "leases.silent(leaseMs, reports.drainedAt)",
         replace: "leases.silent(leaseMs / 10, reports.drainedAt)",
       },
@@ -163,7 +163,7 @@ export const plants: readonly Plant[] = [
     title: "an owner deletes a report before the commit that holds its effect",
     changes: [
       {
-        file: reportLoop,
+        file: reportReader,
         find: "    const outcomes = await Promise.allSettled(",
         replace:
           "    for (const { stream, id } of entries) await broker.remove(stream, [id]).catch(() => undefined);\n    const outcomes = await Promise.allSettled(",
@@ -248,7 +248,7 @@ export const plants: readonly Plant[] = [
     name: "never-published-again",
     seed: 9,
     title: "an owner publishes lost work never again",
-    changes: [{ file: sweepLoop, find: "    await dispatcher.sweep({ leaseMs, roundMs });\n", replace: "" }],
+    changes: [{ file: sweeper, find: "    await dispatcher.sweep({ leaseMs, roundMs });\n", replace: "" }],
     foundBy: ["never ends"],
   },
   {

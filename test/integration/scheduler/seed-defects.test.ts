@@ -16,7 +16,7 @@
  *   running workflows lost by a restart
  *       chaos/killed-processes: a run goes on after kill -9 and a new start
  *   an entry taken for done although it could not be decoded
- *       report-loop: moves aside what is no report …
+ *       report-reader: moves aside what is no report …
  */
 import { type ConnectError, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

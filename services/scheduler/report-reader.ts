@@ -50,7 +50,7 @@ const asideStream = "antiphon:aside";
 const keptAside = 256;
 const keptAsideBytes = 64 * 1024;
 
-export interface ReportLoop {
+export interface ReportReaderOptions {
   readonly broker: Pick<Broker, "read" | "remove" | "publish">;
   readonly owner: Pick<Owner, "claims" | "execute">;
   /** Outputs that are too large for a report. */
@@ -61,7 +61,7 @@ export interface ReportLoop {
 
 /** Reads and applies reports. One object per owner. */
 export class ReportReader {
-  readonly #options: ReportLoop;
+  readonly #options: ReportReaderOptions;
   /** How far each partition has been read, under which epoch. */
   readonly #cursors = new Map<number, { readonly epoch: number; readonly id: EntryId }>();
   readonly #inFlight = new Set<Promise<void>>();
@@ -70,7 +70,7 @@ export class ReportReader {
   #rereadAt = 0;
   #drainedAt = -1;
 
-  constructor(options: ReportLoop) {
+  constructor(options: ReportReaderOptions) {
     this.#options = options;
   }
 

@@ -11,7 +11,7 @@ import type { Run } from "./core/run.ts";
 import { isFinalTask } from "./core/task-state.ts";
 import { ListeningClock } from "./lease-watch.ts";
 import type { Decision } from "./owner.ts";
-import { ReportReader } from "./report-loop.ts";
+import { ReportReader } from "./report-reader.ts";
 
 const runId = "00000000-0000-8000-8000-000000000000";
 const partition = partitionOf(runId);

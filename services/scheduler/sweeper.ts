@@ -20,7 +20,7 @@ import { decideLapse } from "./core/decide-report.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LeaseWatch, ListeningClock, Watched } from "./lease-watch.ts";
 import type { Owner } from "./owner.ts";
-import type { ReportReader } from "./report-loop.ts";
+import type { ReportReader } from "./report-reader.ts";
 
 /** Between two turns. */
 export const sweepIntervalMs = 1_000;
@@ -28,7 +28,7 @@ export const sweepIntervalMs = 1_000;
 /** How many entries of a stream may be out at least, so that the first worker finds work. */
 const minWindow = 128;
 
-export interface SweepLoop {
+export interface SweeperOptions {
   readonly incarnation: string;
   readonly leaseMs: number;
   /** One round of heartbeats: the interval, and what an answer may take. */
@@ -48,12 +48,12 @@ export interface SweepLoop {
 
 /** Sweeps once per interval; also told of take-overs. */
 export class Sweeper {
-  readonly #options: SweepLoop;
+  readonly #options: SweeperOptions;
   #pulse = 0;
   /** A round of heartbeats under way: what nobody names in it is published again at its end. */
   #round: { readonly from: number; readonly endsAt: number; readonly awaited: Set<string> } | undefined;
 
-  constructor(options: SweepLoop) {
+  constructor(options: SweeperOptions) {
     this.#options = options;
   }
 
