@@ -87,9 +87,10 @@ function compare(
   }
   const isKnown = run !== undefined && task !== undefined && task.attempt === held.attempt && !task.isRevoked;
   const isAnothers = task?.lease !== undefined && task.lease.token !== held.leaseToken;
-  const isOver = task !== undefined && !isUnderway(task) && held.reported > task.report;
-  const isOverUnheld = task !== undefined && !isUnderway(task) && task.lease === undefined;
-  if (!isKnown || isAnothers || isOver || isOverUnheld) {
+  // Whoever ended the attempt keeps it until its output is archived; nobody else has anything to do with what is over.
+  const hasEnded = task?.endedBy.get(held.attempt) === held.leaseToken && held.reported <= task.report;
+  const isOver = task !== undefined && !isUnderway(task) && !hasEnded;
+  if (!isKnown || isAnothers || isOver) {
     return { task: undefined, controls: [orderOf(about, { case: "leaseLost", value: {} })], holdsOn: false };
   }
   if (task.lease === undefined || takesLease) return { task, controls: [], holdsOn: true };
