@@ -82,14 +82,13 @@ export class Timers {
     const { owner, clock, log } = this.#options;
     const { runId } = run;
     try {
-      await owner.execute(runId, (current) => {
+      return await owner.execute(runId, (current) => {
         const timer = { name: task.name, attempt, kind };
-        return {
-          facts: current === undefined ? [] : decideTimer(current, timer, clock()),
-          result: undefined,
-        };
+        const facts = current === undefined ? [] : decideTimer(current, timer, clock());
+        // Set anew in the same way meanwhile: `takeDue` has forgotten that one, too.
+        const isSetAgain = facts.length === 0 && current === run && task.timer !== undefined;
+        return { facts, result: !isSetAgain };
       });
-      return true;
     } catch (error) {
       // Whoever owns the partition next folds the timer anew.
       if (error instanceof DomainError) return true;

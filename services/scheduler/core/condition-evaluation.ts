@@ -13,6 +13,19 @@ import type { Scope } from "./template.ts";
 /** How many steps one condition may take: tens of milliseconds; enough to look at 50,000 items a few times each. */
 const maxSteps = 500_000;
 
+/** How many steps all conditions may take that one fact leads to: the half of a second. */
+const maxStepsTogether = 5_000_000;
+
+/** What is left for the conditions that one fact leads to. */
+export interface StepBudget {
+  left: number;
+}
+
+/** A budget of which nothing is used. */
+export function stepBudget(): StepBudget {
+  return { left: maxStepsTogether };
+}
+
 /** Unwinds the walk when its steps are used up: a fault that returned would be absorbed by `||`. */
 class Exhausted extends Error {}
 
@@ -25,10 +38,12 @@ export class Evaluation {
   readonly #known = new Map<string, Json | undefined>();
   /** Values of the variables of the macros around. */
   readonly #variables: Json[] = [];
-  #steps = maxSteps;
+  readonly #budget: StepBudget;
+  #used = 0;
 
-  constructor(scope: Scope) {
+  constructor(scope: Scope, budget: StepBudget) {
     this.#scope = scope;
+    this.#budget = budget;
   }
 
   /** What an expression comes to. */
@@ -38,13 +53,17 @@ export class Evaluation {
       return isFault(outcome) ? { fault: outcome.message } : { value: outcome };
     } catch (error) {
       if (!(error instanceof Exhausted)) throw error;
-      return { fault: `takes more than ${maxSteps} steps` };
+      return this.#used > maxSteps
+        ? { fault: `takes more than ${maxSteps} steps` }
+        : { fault: `takes, with the conditions before it, more than ${maxStepsTogether} steps` };
+    } finally {
+      this.#budget.left -= this.#used;
     }
   }
 
   readonly #spend: Spend = (steps) => {
-    this.#steps -= steps;
-    if (this.#steps < 0) throw new Exhausted();
+    this.#used += steps;
+    if (this.#used > maxSteps || this.#used > this.#budget.left) throw new Exhausted();
   };
 
   #of(expression: Expression): Outcome {

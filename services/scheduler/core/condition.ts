@@ -10,7 +10,7 @@
  * need only the operand that decides. Only own members are seen. What a condition may do is counted in steps and not
  * in time, so that its outcome is the same wherever and whenever it is decided.
  */
-import { Evaluation } from "./condition-evaluation.ts";
+import { Evaluation, type StepBudget, stepBudget } from "./condition-evaluation.ts";
 import type { Expression } from "./condition-expression.ts";
 import { type ConditionReference, parseCondition } from "./condition-parser.ts";
 import type { Scope } from "./template.ts";
@@ -37,12 +37,13 @@ export function compileCondition(
   return { condition: { text, expression: parsed.expression }, references: parsed.references };
 }
 
-/** Decides a condition. Names are looked up as they are reached, each at most once. */
+/** Decides a condition. Names are looked up as they are reached, each at most once. What it takes is taken off the budget. */
 export function evaluate(
   condition: Condition,
   scope: Scope,
+  budget: StepBudget = stepBudget(),
 ): { readonly value: boolean } | { readonly fault: string } {
-  const result = new Evaluation(scope).result(condition.expression);
+  const result = new Evaluation(scope, budget).result(condition.expression);
   if ("fault" in result) return result;
   if (typeof result.value === "boolean") return { value: result.value };
   return { fault: `the result of ${condition.text.slice(0, 80)} is neither true nor false` };

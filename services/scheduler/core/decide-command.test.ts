@@ -30,6 +30,7 @@ import {
 } from "./decide-command.ts";
 import type { Outcome } from "./event.ts";
 import type { Run } from "./run.ts";
+import { maxEvents } from "./run.ts";
 
 const answer = (more: Partial<Answer> = {}): Answer => ({
   nodeId: "A",
@@ -130,6 +131,15 @@ describe("decideAnswer", () => {
 });
 
 describe("decidePause and decideResume", () => {
+  test("lets a run without room for events be resumed, and not be paused again", () => {
+    const run = aRun([aNode("A")]);
+    run.seq = maxEvents;
+    const asking = { clientId: "alice", requestId: "p" };
+    expect(decidePause(run, asking)).toEqual([]);
+    run.state = "paused";
+    expect(decideResume(run, asking)).toHaveLength(1);
+  });
+
   const asking = { clientId: "alice", requestId: "another" };
   const kinds = (run: Run) =>
     [...decidePause(run, asking), ...decideResume(run, asking)].map(({ type }) => type);

@@ -4,7 +4,7 @@ import { approvalOf, verdictOf } from "./engine-handler.ts";
 import type { Fact, Outcome, TimerKind } from "./event.ts";
 import type { Json } from "./json.ts";
 import { configOf } from "./node-config.ts";
-import { isHeldByWorker, type Prompt, type Run, steerKey, type Task, taskOf } from "./run.ts";
+import { isHeldByWorker, maxEvents, type Prompt, type Run, steerKey, type Task, taskOf } from "./run.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 /** Decides on the start of a run; nothing when the same request started it before. Throws `REQUEST_ID_REUSED` when another one did. */
@@ -31,6 +31,8 @@ interface Asking {
 /** Decides on a pause: nothing when the run is held, paused or cancelled, or has ended, or the same request paused it before. */
 export function decidePause(run: Run, asking: Asking & { readonly withParent?: true }): readonly Fact[] {
   if (isRepeated(run, "pause", asking)) return [];
+  // A run that has no room for events left can still be resumed and cancelled.
+  if (run.seq >= maxEvents) return [];
   return run.state !== "running" || run.isCancelRequested ? [] : [{ type: "pause_requested", ...asking }];
 }
 

@@ -32,6 +32,27 @@ const retry: RetryPolicy = {
   nonRetryable: [],
 };
 
+describe("conditions", () => {
+  test("that one fact leads to take so many steps together at most; those after fail their nodes", () => {
+    const list = Array.from({ length: 20_000 }, (_, index) => index);
+    const when = "A.list.all(a, a >= 0 && a < 1000000)";
+    const nodes = [
+      aNode("A"),
+      ...Array.from({ length: 60 }, (_, index) => aNode(`B${index}`, ["A"], { when })),
+    ];
+    const run = aRun(nodes);
+    bringOn(run, completed("A", { output: { list } as never }));
+    expect(taskOfNode(run, "B0").state).toBe("queued");
+    expect(taskOfNode(run, "B59")).toMatchObject({
+      state: "failed",
+      failure: {
+        reason: "CONDITION_FAILED",
+        message: "takes, with the conditions before it, more than 5000000 steps",
+      },
+    });
+  });
+});
+
 describe("dependents", () => {
   test("begin when the last of what they depend on has ended, once", () => {
     const run = aRun([aNode("A"), aNode("B"), aNode("C", ["A", "B", "A"])]);

@@ -13,6 +13,7 @@
  *       and the run is about to fail; else it is skipped.
  */
 import { evaluate } from "./condition.ts";
+import { stepBudget } from "./condition-evaluation.ts";
 import type { FailedAttempt, Failure } from "./event.ts";
 import { openItems, settleItem } from "./items.ts";
 import type { Json, JsonObject } from "./json.ts";
@@ -42,6 +43,7 @@ export class Step implements Consequences {
   readonly at: Date;
   /** Tasks that ended in this step and whose dependents are not settled yet. */
   readonly #ended: Task[] = [];
+  readonly #conditions = stepBudget();
 
   constructor(run: Run, at: Date) {
     this.run = run;
@@ -218,7 +220,7 @@ export class Step implements Consequences {
   #isWanted(task: Task, { when, isAskedPerItem, forEach }: PlannedNode): boolean {
     if (when === undefined || (forEach !== undefined && isAskedPerItem !== (task.item !== undefined)))
       return true;
-    const held = evaluate(when, scopeOf(this.run, task));
+    const held = evaluate(when, scopeOf(this.run, task), this.#conditions);
     if ("fault" in held) {
       this.fail(task, { reason: "CONDITION_FAILED", message: held.fault });
       return false;

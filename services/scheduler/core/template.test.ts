@@ -122,3 +122,9 @@ test("a large value that many templates name is made a text once", () => {
   for (let node = 0; node < 100; node += 1) resolve(compiled, () => large as never);
   expect(written).toBe(2);
 });
+
+test("a template puts no part into a URL that is too long for one", () => {
+  const found = { references: [] as Reference[], faults: [] as TemplateFault[] };
+  const long = resolve(compile("https://x/{{ A.long }}", found), () => ({ long: "x".repeat(8_193) }));
+  expect(long).toEqual({ fault: "{{ A.long }} is longer than 8192 characters, too long for a URL" });
+});

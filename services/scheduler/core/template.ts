@@ -18,6 +18,9 @@ import type { Json } from "./json.ts";
 /** How much may stand in place of the templates of one config, in characters of JSON. */
 const maxReplacedLength = 1024 * 1024;
 
+/** How much may stand in place of one template of a URL, in characters before they are encoded. */
+const maxUrlPartLength = 8 * 1024;
+
 /** What stands between the braces of one template, taken apart. */
 interface Expression {
   /** As written, for messages. */
@@ -146,6 +149,9 @@ function replaced(compiled: Compiled, values: Values): Resolved {
         const found = values.of(part);
         if ("fault" in found) return found;
         const shown = shownText(found.value);
+        if (compiled.isUrl && shown.length > maxUrlPartLength) {
+          return { fault: `${part.text} is longer than ${maxUrlPartLength} characters, too long for a URL` };
+        }
         text += compiled.isUrl ? encodeURIComponent(shown.toWellFormed()) : shown;
       }
       return { value: text };
