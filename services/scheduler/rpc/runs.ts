@@ -1,6 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
-import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { jsonBytes } from "../core/json.ts";
 import type { EventPages } from "../event-pages.ts";
 import { runMessage, runMessageOfRow } from "../run-message.ts";
@@ -8,11 +7,9 @@ import type { RunStore } from "../run-store.ts";
 import { runStateMessage } from "../state-message.ts";
 import { dependsOnWorkers, type WorkerOffer } from "../waiting.ts";
 import { type LoadRun, owningOf, rowFor, runFor } from "./access.ts";
+import { refuseTooLarge } from "./answered-outputs.ts";
 import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { runFilter, runListName } from "./run-filter.ts";
-
-/** What all outputs of a run may take in one answer, so that it stays a message: 7 MiB. */
-const maxResultsBytes = 7 * 1024 * 1024;
 
 /** How many events a page of history has when the caller does not say. */
 const defaultEvents = 100;
@@ -68,15 +65,11 @@ export function runs({ load, runs, events, offers }: RunsDeps): Runs {
 
     async getRunResults({ runId }, context) {
       const run = await runFor(owningOf(context), runId, load);
+      refuseTooLarge(run.tasks.slice(0, run.plan.nodes.length), "them task by task");
       const results = run.plan.nodes.flatMap(({ id, index }) => {
         const task = run.tasks[index];
         return task?.output === undefined ? [] : [[id, jsonBytes(task.output)] as const];
       });
-      const size = results.reduce((sum, [, output]) => sum + output.length, 0);
-      if (size > maxResultsBytes) {
-        const message = `the outputs have ${size} bytes together; ask for them task by task`;
-        throw new DomainError("TOO_LARGE", message, { limit: String(maxResultsBytes) });
-      }
       return { state: runStateMessage[run.state], results: Object.fromEntries(results) };
     },
   };

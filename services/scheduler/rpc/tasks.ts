@@ -5,13 +5,14 @@ import { ExecuteRequestSchema } from "../../../gen/antiphon/internal/v1/owner_se
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Task as TaskMessage } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
-import { mainNode } from "../../../lib/ids/task-id.ts";
+import { mainNode, taskIdOf } from "../../../lib/ids/task-id.ts";
 import type { CommandRouter } from "../command-router.ts";
 import { isUntaken, type Run } from "../core/run.ts";
 import { taskMessage } from "../run-message.ts";
 import type { RunStore } from "../run-store.ts";
 import { type WorkerOffer, waitOf } from "../waiting.ts";
 import { type LoadRun, type Owning, owningOf, runFor, taskFor } from "./access.ts";
+import { refuseTooLarge } from "./answered-outputs.ts";
 import { numberedPlace, pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { requestedRun } from "./requested-run.ts";
 import { refuse, requestIdFaults, submissionFaults } from "./validate.ts";
@@ -46,6 +47,7 @@ export function tasks(deps: TasksDeps): Tasks {
 
     async getTask({ taskId }, context) {
       const { run, task } = await taskFor(owningOf(context), taskId, load);
+      refuseTooLarge([task], `those of its items, ${taskIdOf(run.runId, task.name)}.0 and so on`);
       const wait = waitOf(run, task, isUntaken(task) ? await deps.offers() : []);
       return { task: taskMessage(run, task, { withOutput: true, wait }) };
     },

@@ -1748,6 +1748,8 @@ export const SchedulerService: GenService<{
    *
    * Errors:
    * - NOT_FOUND `TASK_NOT_FOUND`
+   * - RESOURCE_EXHAUSTED `TOO_LARGE`: the items of a `for_each` node have outputs of
+   *   more than 7 MiB together; ask for the items.
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetTask
    */
