@@ -145,8 +145,8 @@ export const plants: readonly Plant[] = [
       },
       {
         file: owner,
-        find: "return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId)?.seq : undefined;",
-        replace: "return this.#runs.get(runId)?.seq;",
+        find: "return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId) : undefined;",
+        replace: "return this.#runs.get(runId);",
       },
       {
         file: owner,
