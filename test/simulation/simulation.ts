@@ -129,6 +129,7 @@ class Simulation {
       network: this.#network,
       ledger,
       violations,
+      transcripts: this.#transcripts,
       anyReplica: () => this.#any("scheduler"),
       anyTaskio: () => this.#any("taskio"),
     };

@@ -1,5 +1,6 @@
 import { parseTaskId, taskIdOf } from "../../../lib/ids/task-id.ts";
 import { decodeEntry } from "../../../lib/streams/transcript-stream.ts";
+import type { Task } from "../../../services/scheduler/core/run.ts";
 import { isFinalTask } from "../../../services/scheduler/core/task-state.ts";
 import { beginning } from "../../../services/taskio/cursor.ts";
 import type { Chunk, StoredEntry } from "../../../services/taskio/transcript-store.ts";
@@ -71,18 +72,22 @@ export class TranscriptChecks {
     return this.#isFaithful(attempt.lease.incarnation);
   }
 
+  /** Whether all of a task's transcript is stored, as far as history knows how long it is. */
+  isStored(taskId: string, { lastSeqs }: Pick<Task, "lastSeqs">): boolean {
+    const head = this.#tables.heads.get(taskId) ?? beginning;
+    return [...lastSeqs].every(
+      ([attempt, lastSeq]) =>
+        lastSeq === 0 || head.attempt > attempt || (head.attempt === attempt && head.seq >= lastSeq),
+    );
+  }
+
   /** What is not stored yet of tasks that are over; undefined when nothing. */
   missing(): string | undefined {
     for (const [runId, run] of this.#ledger.runs) {
       for (const task of run.tasks) {
         if (!isFinalTask(task.state)) continue;
-        for (const [attempt, lastSeq] of task.lastSeqs) {
-          const taskId = taskIdOf(runId, task.name);
-          const head = this.#tables.heads.get(taskId) ?? beginning;
-          const isThere = head.attempt > attempt || (head.attempt === attempt && head.seq >= lastSeq);
-          if (lastSeq > 0 && !isThere)
-            return `${taskId} is stored up to ${head.attempt}-${head.seq} of ${attempt}-${lastSeq}`;
-        }
+        const taskId = taskIdOf(runId, task.name);
+        if (!this.isStored(taskId, task)) return `not all of the transcript of ${taskId} is stored`;
       }
     }
     return undefined;

@@ -2,6 +2,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import type { Ledger } from "../checks/ledger.ts";
+import type { TranscriptChecks } from "../checks/transcript-checks.ts";
 import type { Violations } from "../checks/violations.ts";
 import type { SimulatedProcess } from "../world/simulated-process.ts";
 import type { World } from "../world/world.ts";
@@ -14,6 +15,7 @@ export interface People {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly violations: Violations;
+  readonly transcripts: Pick<TranscriptChecks, "isStored">;
   readonly anyReplica: () => SimulatedProcess | undefined;
   readonly anyTaskio: () => SimulatedProcess | undefined;
 }

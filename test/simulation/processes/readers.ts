@@ -46,7 +46,8 @@ export class Readers {
     for (;;) {
       await delay(lookMs);
       for (const { runId, taskId, task } of this.#talking()) {
-        if (this.#seen.has(taskId) || task.attempt === 0) continue;
+        if (task.attempt === 0 || this.#reading.has(taskId)) continue;
+        if (this.#seen.has(taskId) && !this.#isToBeReadAgain(taskId, task)) continue;
         if (!isFinalTask(task.state) && !world.random.chance(liveShare)) continue;
         this.#seen.add(taskId);
         this.#reading.add(taskId);
@@ -57,6 +58,11 @@ export class Readers {
         );
       }
     }
+  }
+
+  /** Whether what was read has been lost since: whoever reads it again has taskio say so. */
+  #isToBeReadAgain(taskId: string, task: Task): boolean {
+    return isFinalTask(task.state) && !this.#people.transcripts.isStored(taskId, task);
   }
 
   /** The tasks that have transcripts. */
