@@ -257,6 +257,13 @@ describe("compileInputSchema", () => {
     ]);
   });
 
+  test("looks at what is unevaluated without what a schema beside it has looked at", () => {
+    const unevaluatedProperties = { type: ["object"] };
+    const dependentSchemas = { a: { additionalProperties: true }, ab: { unevaluatedProperties } };
+    expect(faultsOf({ dependentSchemas }, { ab: null, a: null })).not.toEqual([]);
+    expect(faultsOf({ dependentSchemas }, { ab: {}, a: {} })).toEqual([]);
+  });
+
   test("leaves alone what no draft defines", () => {
     expect(faultsOf({ title: "x", "ui:widget": { type: 5 }, examples: [1] }, 1)).toEqual([]);
   });
@@ -278,6 +285,7 @@ describe("compileInputSchema", () => {
   ])("finds valid what another validator finds valid, in draft %s", (_draft, isDraft7) => {
     fc.assert(
       fc.property(schemas(isDraft7), fc.array(inputs, { minLength: 5, maxLength: 5 }), (schema, values) => {
+        fc.pre(!isMisjudged(schema));
         const ours = compiled(isDraft7 && typeof schema === "object" ? draft7(schema as JsonObject) : schema);
         for (const value of values) {
           const theirs = validate(value, schema as object, isDraft7 ? "7" : "2020-12", undefined, false);
@@ -298,6 +306,12 @@ function doubling(count: number): Json {
 
 function nested(depth: number): Json {
   return depth === 0 ? true : { not: nested(depth - 1) };
+}
+
+/** Whether the other validator may take what one schema has looked at for looked at by a schema beside it, which the draft does not. */
+function isMisjudged(schema: Json): boolean {
+  const text = JSON.stringify(schema);
+  return text.includes('"dependentSchemas"') && text.includes('"unevaluated');
 }
 
 const names = fc.constantFrom("a", "b", "ab", "x y");
