@@ -9,7 +9,9 @@ describe("workStreamOf", () => {
     expect(workStreamOf("llm", { queue: "big", labels })).toBe(
       "workflow:tasks:queue:big:labels:gpu=yes,zone=eu:calls",
     );
-    expect(workStreamOf("noop", { labels: { gpu: "yes", zone: "eu" } })).toBe(workStreamOf("noop", { labels }));
+    expect(workStreamOf("noop", { labels: { gpu: "yes", zone: "eu" } })).toBe(
+      workStreamOf("noop", { labels }),
+    );
     // A queue may have the name of a kind of handler.
     expect(workStreamOf("noop", { queue: "program" })).not.toBe(workStreamOf("program"));
   });

@@ -357,6 +357,9 @@ function applyFact(owned: OwnedAttempt, fact: Report["fact"]): void {
     case "ended":
       owned.ended = fact.value;
       return;
+    case "released":
+      // Whoever looks at the attempt finds it without an end.
+      return;
     case undefined:
       throw new Error("a report without a fact");
   }
