@@ -14,6 +14,8 @@
  *       on with its parent.
  *   H5. What H3 and H4 ask of a child follows from the parent as it stands, so it
  *       does not matter in which order, or how often, it is asked.
+ *   H6. Of all runs below one root so many are alive at a time at most. They lie in
+ *       one partition, so their owner can count them.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
@@ -41,6 +43,9 @@ import type { WorkflowStore } from "./workflow-store.ts";
 /** How much all outputs of a child may take as the output of the parent's node, in bytes. */
 const maxResultsBytes = 1024 * 1024;
 
+/** How many runs below one root may be alive at a time. */
+const maxAliveBelow = 10_000;
+
 export interface ChildRunsOptions {
   readonly owner: Pick<Owner, "execute">;
   readonly workflows: Pick<WorkflowStore, "find">;
@@ -56,12 +61,16 @@ interface Waiting {
 }
 
 /** The attempt whose run a child is. */
-type ParentAttempt = Omit<ParentTask, "depth">;
+type ParentAttempt = Pick<ParentTask, "runId" | "nodeId" | "attempt">;
 
 export class ChildRuns {
   readonly #options: ChildRunsOptions;
   readonly #stop = new AbortController();
   readonly #underway = new Set<Promise<void>>();
+  /** The runs that are alive, or about to be, below each root (H6). */
+  readonly #alive = new Map<string, Set<string>>();
+  /** Records that hold what may never have been committed. */
+  readonly #dropped = new WeakSet<Run>();
 
   constructor(options: ChildRunsOptions) {
     this.#options = options;
@@ -77,7 +86,9 @@ export class ChildRuns {
           this.#keepOn(waiting, async () => await this.#start(waiting));
       }
       for (const event of events) this.#passOn(run, event);
-      if (run.parent !== undefined && isFinalRun(run.state)) this.#carryEnd(run);
+      if (run.parent === undefined || !isFinalRun(run.state)) continue;
+      this.#forget(run);
+      this.#carryEnd(run);
     }
   }
 
@@ -89,8 +100,17 @@ export class ChildRuns {
     }
     const { parent } = run;
     if (parent === undefined) return;
+    this.#aliveBelow(rootOf(run)).add(run.runId);
     const about = { run, task: { name: parent.nodeId, attempt: parent.attempt }, childRunId: run.runId };
     this.#keepOn(about, async () => await this.#align(run.runId, parent));
+  }
+
+  /** Lets go of records that are folded anew, here or elsewhere. */
+  drop(runs: ReadonlySet<Run>): void {
+    for (const run of runs) {
+      this.#dropped.add(run);
+      this.#forget(run);
+    }
   }
 
   /** Ends what is under way; whoever owns the runs next does it again. */
@@ -99,16 +119,33 @@ export class ChildRuns {
     await Promise.all(this.#underway);
   }
 
-  /** Tries until it is done, or the partition is another's. */
+  #aliveBelow(rootRunId: string): Set<string> {
+    const alive = this.#alive.get(rootRunId) ?? new Set<string>();
+    this.#alive.set(rootRunId, alive);
+    return alive;
+  }
+
+  #forget(run: Run): void {
+    const root = rootOf(run);
+    const alive = this.#alive.get(root);
+    alive?.delete(run.runId);
+    if (alive?.size === 0) this.#alive.delete(root);
+  }
+
+  /** Tries until it is done, is refused, or the partition is another's. */
   #keepOn({ run, childRunId }: Waiting, step: () => Promise<void>): void {
     const doing = (async () => {
       const backoff = new Backoff({ firstMs: 100, maxMs: 5_000 });
-      while (!this.#stop.signal.aborted) {
+      while (!this.#stop.signal.aborted && !this.#dropped.has(run)) {
         try {
           await step();
           return;
         } catch (error) {
           if (error instanceof DomainError && error.reason === "OWNER_UNAVAILABLE") return;
+          if (isRefusal(error)) {
+            this.#options.log.error({ err: error, runId: run.runId, childRunId }, "child run refused");
+            return;
+          }
           this.#options.log.warn({ err: error, runId: run.runId, childRunId }, "child run not looked after");
           await backoff.wait(this.#stop.signal);
         }
@@ -129,14 +166,21 @@ export class ChildRuns {
     const plan = found && (await planOf(found.workflowId));
     const input = read.value.input ?? {};
     const [fault] = plan?.inputSchema?.check(input) ?? [];
+    const rootRunId = rootOf(run);
     const parent = {
       runId: run.runId,
       nodeId: task.name,
       attempt: task.attempt,
       depth: (run.parent?.depth ?? 0) + 1,
+      rootRunId,
     };
-    const child = await owner.execute(childRunId, (existing) => {
-      if (existing !== undefined || plan === undefined || found === undefined || fault !== undefined) {
+    if (this.#dropped.has(run)) return;
+    const alive = this.#aliveBelow(rootRunId);
+    const hasRoom = alive.has(childRunId) || alive.size < maxAliveBelow;
+    const refusal = refusalOf({ found, fault, hasRoom });
+    if (refusal === undefined) alive.add(childRunId);
+    const starting = owner.execute(childRunId, (existing) => {
+      if (existing !== undefined || plan === undefined || found === undefined || refusal !== undefined) {
         return { facts: [], result: existing };
       }
       const start: Extract<Fact, { type: "run_started" }> = {
@@ -154,13 +198,21 @@ export class ChildRuns {
       };
       return { facts: decideStart(existing, start), result: undefined, plan };
     });
+    const child = await starting.catch(async (error: unknown) => {
+      if (!isRefusal(error)) throw error;
+      alive.delete(childRunId);
+      await this.#end(parent, { childRunId, outcome: refused("CHILD_FAILED", error.message) });
+      return "refused" as const;
+    });
+    if (child === "refused") return;
     if (child !== undefined && isFinalRun(child.state)) {
+      alive.delete(childRunId);
       await this.#end(parent, { childRunId, outcome: outcomeOf(child) });
-      return;
+    } else if (child === undefined && refusal !== undefined) {
+      await this.#end(parent, { childRunId, outcome: refusal });
+    } else {
+      await this.#align(childRunId, parent);
     }
-    const refusal = child === undefined ? refusalOf({ found, fault }) : undefined;
-    if (refusal !== undefined) await this.#end(parent, { childRunId, outcome: refusal });
-    else await this.#align(childRunId, parent);
   }
 
   /** Brings children in line with what happened to their parent. */
@@ -258,13 +310,26 @@ function wantedOf({ workflowId = "", workflowName = "" }: ChildStart) {
   return { name: workflowName };
 }
 
+/** The run that all runs around this one were started for: itself, when no other run started it. */
+function rootOf({ runId, parent }: Run): string {
+  return parent === undefined ? runId : (parent.rootRunId ?? parent.runId);
+}
+
+/** Whether trying again will not help. */
+function isRefusal(error: unknown): error is DomainError {
+  return error instanceof DomainError && !error.reason.endsWith("_UNAVAILABLE");
+}
+
 function refusalOf({
   found,
   fault,
+  hasRoom,
 }: {
   readonly found: object | undefined;
   readonly fault: { readonly at: string; readonly message: string } | undefined;
+  readonly hasRoom: boolean;
 }): Outcome | undefined {
+  if (!hasRoom) return refused("RUN_LIMIT", `${maxAliveBelow} runs are alive below one`);
   if (found === undefined) return refused("WORKFLOW_NOT_FOUND", "there is no such workflow");
   return fault && refused("INPUT_INVALID", `input${fault.at} ${fault.message}`);
 }

@@ -3,7 +3,7 @@ import { BrokerUnavailable, type Entry, type EntryId, type Publication } from ".
 import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
 import { logger } from "../../lib/log/log.ts";
 import { workStreamOf } from "../../lib/streams/work-stream.ts";
-import { aNode, aRun, bringOn, leased, taskOfNode } from "../../test/support/a-run.ts";
+import { aNode, aRun, bringOn, cancel, leased, taskOfNode } from "../../test/support/a-run.ts";
 import { Dispatcher } from "./dispatcher.ts";
 
 const stream = workStreamOf("noop");
@@ -64,6 +64,15 @@ describe("Dispatcher", () => {
     for (let now = leaseMs; now < 5 * leaseMs; now += leaseMs) await sweepAt(now);
     expect(before).toHaveLength(1);
     expect(await inStream()).toEqual(before);
+  });
+
+  test("takes an entry out of its stream that nobody took before its task ended", async () => {
+    const { begin, dispatcher, run, task, inStream } = aWorld();
+    await begin();
+    bringOn(run, cancel);
+    dispatcher.settle(task);
+    await flushed();
+    expect(await inStream()).toEqual([]);
   });
 
   // A fail-over to a copy that lacks the entry and still has the pulse.

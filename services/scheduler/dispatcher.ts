@@ -20,6 +20,7 @@ import type { Logger } from "../../lib/log/log.ts";
 import { encodeAssignment, workStreamOf } from "../../lib/streams/work-stream.ts";
 import { type JsonObject, jsonBytes } from "./core/json.ts";
 import type { Run, Task } from "./core/run.ts";
+import { isFinalTask } from "./core/task-state.ts";
 import { FairQueue, type Ready } from "./fair-queue.ts";
 import type { ListeningClock } from "./lease-watch.ts";
 
@@ -40,7 +41,7 @@ const maxConfigBytes = 64 * 1024;
 const looksPerLease = 4;
 
 export interface DispatcherOptions {
-  readonly broker: Pick<Broker, "publish" | "has">;
+  readonly broker: Pick<Broker, "publish" | "has" | "remove">;
   readonly clock: Pick<ListeningClock, "now">;
   readonly log: Logger;
   /** The stream of tasks that any of our workers can carry out. */
@@ -52,6 +53,8 @@ export class Dispatcher {
   readonly #queues = new Map<string, FairQueue>();
   readonly #published = new Map<Task, Published>();
   readonly #outByStream = new Map<string, number>();
+  /** Entries of tasks that ended untaken, by stream, to be removed in one call. */
+  readonly #unwanted = new Map<string, EntryId[]>();
   #window = 128;
   #flushing = false;
 
@@ -94,7 +97,29 @@ export class Dispatcher {
     if (published === undefined) return;
     this.#published.delete(task);
     this.#count(published.stream, -1);
+    const { stream, entryId } = published;
+    // Where no worker serves the stream it would stay for ever.
+    if (isFinalTask(task.state) && task.lease === undefined && entryId !== undefined) {
+      this.#removeSoon(stream, entryId);
+    }
     if ((this.#queues.get(published.stream)?.size ?? 0) > 0) this.#flushSoon();
+  }
+
+  #removeSoon(stream: string, entryId: EntryId): void {
+    if (this.#unwanted.size === 0) {
+      setImmediate(() => {
+        const unwanted = [...this.#unwanted];
+        this.#unwanted.clear();
+        for (const [from, ids] of unwanted) {
+          this.#options.broker.remove(from, ids).catch((error: unknown) => {
+            this.#options.log.debug({ err: error, stream: from }, "unwanted work not removed");
+          });
+        }
+      });
+    }
+    const ids = this.#unwanted.get(stream) ?? [];
+    ids.push(entryId);
+    this.#unwanted.set(stream, ids);
   }
 
   /** Notes that a worker holds a task that it has not reported on. */

@@ -27,6 +27,9 @@ import type { RunRow } from "./history-store.ts";
 import { runStateMessage, taskStateMessage } from "./state-message.ts";
 import { type Waiting, type WorkerOffer, waitOf, waitsOf } from "./waiting.ts";
 
+/** How many tasks a run shows with itself, so that it stays a message: as many as a definition has nodes. */
+const maxTasksOfRun = 10_000;
+
 export function failureMessage({ reason, message, nodeId, exitCode }: Failure): FailureMessage {
   return create(FailureSchema, { reason, message, nodeId, ...(exitCode !== undefined && { exitCode }) });
 }
@@ -83,7 +86,9 @@ export function runMessage(
     state: runStateMessage[run.state],
     ...(run.failure && run.state === "failed" && { failure: failureMessage(run.failure) }),
     cancelRequested: run.isCancelRequested,
-    tasks: run.tasks.map((task) => taskMessage(run, task, { wait: offers && waitOf(run, task, offers) })),
+    tasks: run.tasks
+      .slice(0, maxTasksOfRun)
+      .map((task) => taskMessage(run, task, { wait: offers && waitOf(run, task, offers) })),
     createdAt: timestampFromDate(run.createdAt),
     ...(run.endedAt && { endedAt: timestampFromDate(run.endedAt) }),
     workflowVersion: run.workflowVersion ?? "",

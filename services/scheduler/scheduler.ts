@@ -130,6 +130,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       dispatcher.drop(droppedRuns);
       timers.drop(droppedRuns);
       approvals.drop(droppedRuns);
+      children.drop(droppedRuns);
       for (const run of droppedRuns) for (const task of run.tasks) leases.forget(task);
       feeds.drop(dropped);
       loss.abort();

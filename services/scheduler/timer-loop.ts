@@ -63,18 +63,25 @@ export class Timers {
 
   /** Fires timers until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const again = new Set<Promise<void>>();
     while (!signal.aborted) {
       const { nextAt } = this.#queue;
       const waitMs = nextAt === undefined ? maxWaitMs : nextAt.getTime() - this.#options.clock().getTime();
       if (waitMs > 0) await this.#news.heard(signal, Math.min(waitMs, maxWaitMs));
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       const due = this.#queue.takeDue(this.#options.clock());
       const fired = await Promise.all(due.map(async (timer) => await this.#fire(timer)));
       const failed = due.filter((_, index) => fired[index] === false);
       if (failed.length === 0) continue;
-      await delay(againMs, signal);
-      for (const timer of failed) this.#queue.repeat(timer);
+      // The others do not wait for these.
+      const repeated = delay(againMs, signal).then(() => {
+        for (const timer of failed) this.#queue.repeat(timer);
+        this.#news.ring();
+        again.delete(repeated);
+      });
+      again.add(repeated);
     }
+    await Promise.all(again);
   }
 
   /** Answers whether there is nothing left to do. Never rejects. */

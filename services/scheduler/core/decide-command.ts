@@ -4,7 +4,16 @@ import { approvalOf, verdictOf } from "./engine-handler.ts";
 import type { Fact, Outcome, TimerKind } from "./event.ts";
 import type { Json } from "./json.ts";
 import { configOf } from "./node-config.ts";
-import { isHeldByWorker, maxEvents, type Prompt, type Run, steerKey, type Task, taskOf } from "./run.ts";
+import {
+  isHeldByWorker,
+  maxEvents,
+  type Prompt,
+  type Run,
+  signalKey,
+  steerKey,
+  type Task,
+  taskOf,
+} from "./run.ts";
 import { isFinalRun, isFinalTask } from "./task-state.ts";
 
 /** Decides on the start of a run; nothing when the same request started it before. Throws `REQUEST_ID_REUSED` when another one did. */
@@ -62,7 +71,7 @@ export function decideSignal(
   run: Run,
   signal: Asking & { readonly name: string; readonly payload: Json; readonly requestDigest: string },
 ): readonly Fact[] {
-  const sent = run.signalRequests.get(signal.requestId);
+  const sent = run.signalRequests.get(signalKey(signal));
   if (sent === signal.requestDigest) return [];
   if (sent !== undefined) throw requestIdReused(signal.requestId);
   const about = { run_id: run.runId };

@@ -56,6 +56,8 @@ export interface ParentTask {
   readonly attempt: number;
   /** How many runs there are above, the parent included. */
   readonly depth: number;
+  /** The topmost of them; undefined for the parent itself. */
+  readonly rootRunId?: string;
 }
 
 /** A node that completed in a run that is repeated. */

@@ -17,6 +17,7 @@ import {
   isUntaken,
   type Prompt,
   type Run,
+  signalKey,
   steerKey,
   type Task,
   taskOf,
@@ -120,7 +121,7 @@ function apply(step: Step, event: RunEvent): void {
       return;
     case "signal_received": {
       const { name, payload, clientId, requestId, requestDigest, at } = event;
-      run.signalRequests.set(requestId, requestDigest);
+      run.signalRequests.set(signalKey({ clientId, requestId }), requestDigest);
       deliverSignal(step, { name, payload, clientId, at });
       return;
     }

@@ -46,7 +46,7 @@ export interface Run {
   readonly signals: Signal[];
   /** Tasks that wait for a signal, by its name; first who has waited longest. */
   readonly awaiting: Map<string, Set<Task>>;
-  /** Digests of the requests that sent signals, by request id. */
+  /** Digests of the requests that sent signals, as `signalKey` has them. */
   readonly signalRequests: Map<string, string>;
   /** What clients paused and resumed it by, as `steerKey` has it. */
   readonly steered: Set<string>;
@@ -166,6 +166,17 @@ export function isHeldByWorker(task: Task): boolean {
 /** Whether nothing more of a run may start at the moment. */
 export function isHolding({ state }: Run): boolean {
   return state === "pending" || state === "paused";
+}
+
+/** A request of a client's that sent a signal. */
+export function signalKey({
+  clientId,
+  requestId,
+}: {
+  readonly clientId: string;
+  readonly requestId: string;
+}): string {
+  return `${clientId} ${requestId}`;
 }
 
 /** A pause or resumption that a client asked for. */

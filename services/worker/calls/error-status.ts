@@ -17,7 +17,7 @@ export function errorStatus(
   { status, headers, text, request }: CallResponse,
   { secrets, now }: { readonly secrets: readonly string[]; readonly now: Date },
 ): Failure {
-  const excerpt = excerptOf(withoutSecrets(text, secrets));
+  const excerpt = excerptOf(beginningWithoutSecrets(text, secrets));
   const message = `${shown(request)} was answered with ${status}${excerpt === "" ? "" : `: ${excerpt}`}`;
   const failed = { kind: "failed", reason: "HTTP_STATUS", message } as const;
   if (status < 500 && !passing.has(status)) return { ...failed, nonRetryable: true };
@@ -30,6 +30,15 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   let clean = text;
   for (const secret of secrets) if (secret.length >= 6) clean = clean.replaceAll(secret, "[secret]");
   return clean;
+}
+
+/** The beginning of a text of any length, without secrets. */
+function beginningWithoutSecrets(text: string, secrets: readonly string[]): string {
+  const longest = secrets.reduce((most, { length }) => Math.max(most, length), 0);
+  const end = 4 * excerptLength + longest;
+  const clean = withoutSecrets(text.slice(0, end), secrets);
+  // At the cut a part of a secret may stand.
+  return text.length <= end ? clean : clean.slice(0, Math.max(0, clean.length - longest));
 }
 
 function excerptOf(text: string): string {

@@ -309,6 +309,15 @@ describe.each(brokers)("with the %s broker", (kind) => {
     expect((await ended(child)).state).toBe(RunState.CANCELLED);
   });
 
+  test("bounds how deep a workflow that starts itself goes", async () => {
+    const name = `self-${randomUUID()}`;
+    const nodes = [node("P", { handler: "workflow", config: { workflow_name: name } })];
+    await replica.client.createWorkflow({ name, dag: { nodes } });
+    const { run } = await replica.client.startRun({ workflowName: name });
+    const failed = await ended(run?.runId ?? "");
+    expect(failed).toMatchObject({ state: RunState.FAILED, failure: { reason: "CHILD_FAILED" } });
+  });
+
   test("fails a node whose workflow is not there", async () => {
     const runId = await start([node("P", { handler: "workflow", config: { workflow_name: "nowhere" } })]);
     expect(await ended(runId)).toMatchObject({

@@ -66,7 +66,8 @@ export type Run = Message<"antiphon.scheduler.v1.Run"> & {
   cancelRequested: boolean;
 
   /**
-   * Its tasks in the order of the definition. Unset in lists.
+   * Its tasks in the order of the definition, then those of items; 10,000 at most,
+   * of which ListTasks answers all. Unset in lists.
    *
    * @generated from field: repeated antiphon.scheduler.v1.Task tasks = 7;
    */
