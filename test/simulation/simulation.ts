@@ -140,7 +140,7 @@ class Simulation {
       violations,
       work: this.#work,
       transcripts: this.#transcripts,
-      records: new RecordChecks({ ledger, violations }),
+      records: new RecordChecks({ tables, ledger, violations }),
     });
   }
 

@@ -52,6 +52,7 @@ export type OnLapse = (attempt: LedgerAttempt, lease: Lease) => void;
 export class Ledger {
   /** By task and prompt. */
   readonly prompts = new Map<string, LedgerPrompt>();
+  readonly #signals = new Set<string>();
   #committedAtMs = 0;
   readonly #attempts = new Map<string, LedgerAttempt>();
   readonly #runs = new Map<string, Run>();
@@ -82,6 +83,11 @@ export class Ledger {
   /** All runs that have begun, as the folds of their histories. */
   get runs(): ReadonlyMap<string, Run> {
     return this.#runs;
+  }
+
+  /** Whether a request sent a signal to a run. */
+  isSignalled(runId: string, requestId: string): boolean {
+    return this.#signals.has(`${runId} ${requestId}`);
   }
 
   /** When the last fact was committed. */
@@ -156,6 +162,7 @@ export class Ledger {
     this.#commits.set(row.run_id, commits);
     commits.push({ seq: row.seq, atMs: this.#world.nowMs });
     this.#committedAtMs = this.#world.nowMs;
+    if (event.type === "signal_received") this.#signals.add(`${row.run_id} ${event.requestId}`);
     if ("nodeId" in event) this.#noteAttempt(row.run_id, event);
     try {
       let step: Consequences | undefined;

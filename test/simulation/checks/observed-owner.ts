@@ -11,6 +11,12 @@ import { presentSimulation } from "./present.ts";
 export * from "../../../services/scheduler/owner.ts";
 
 export class Owner extends RealOwner {
+  override adopt(claims: readonly Claim[], runs: Iterable<Run>): void {
+    const adopted = [...runs];
+    presentSimulation().records.adopted(claims, adopted);
+    super.adopt(claims, adopted);
+  }
+
   override async execute<Result>(
     runId: string,
     decide: (run: Run | undefined, claim: Claim) => Decision<Result>,

@@ -1,4 +1,8 @@
+import { partitionOf } from "../../../lib/ids/partition.ts";
 import type { Run } from "../../../services/scheduler/core/run.ts";
+import { isFinalRun } from "../../../services/scheduler/core/task-state.ts";
+import type { Claim } from "../../../services/scheduler/partition-store.ts";
+import type { Tables } from "../postgres/tables.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Violations } from "./violations.ts";
 
@@ -7,13 +11,36 @@ const oneIn = 8;
 
 /** Compares the records that owners decide on with the folds of history. */
 export class RecordChecks {
+  readonly #tables: Tables;
   readonly #ledger: Ledger;
   readonly #violations: Violations;
   #seen = 0;
 
-  constructor({ ledger, violations }: { readonly ledger: Ledger; readonly violations: Violations }) {
+  constructor({
+    tables,
+    ledger,
+    violations,
+  }: {
+    readonly tables: Tables;
+    readonly ledger: Ledger;
+    readonly violations: Violations;
+  }) {
+    this.#tables = tables;
     this.#ledger = ledger;
     this.#violations = violations;
+  }
+
+  /** An owner begins to own partitions, with the records of all their live runs: every fact of an earlier epoch is in them. */
+  adopted(claims: readonly Claim[], runs: readonly Run[]): void {
+    const epochs = new Map(claims.map(({ partition, epoch }) => [partition, epoch]));
+    const seqs = new Map(runs.map(({ runId, seq }) => [runId, seq]));
+    for (const [runId, { seq, state }] of this.#ledger.runs) {
+      const partition = partitionOf(runId);
+      const isCurrent = this.#tables.partitions.get(partition)?.epoch === epochs.get(partition);
+      if (!epochs.has(partition) || !isCurrent || isFinalRun(state) || seqs.get(runId) === seq) continue;
+      const message = `partition ${partition} is taken with run ${runId} up to ${seqs.get(runId) ?? 0}, and history has ${seq}`;
+      this.#violations.report("record differs", message);
+    }
   }
 
   /** An owner decides on a record. When no commit is under way, it must be what history says. */

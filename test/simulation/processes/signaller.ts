@@ -50,7 +50,7 @@ export class Signaller {
         throw error;
       }
     });
-    if (!isTaken || ledger.runs.get(signal.runId)?.signalRequests.has(requestId)) return;
+    if (!isTaken || ledger.isSignalled(signal.runId, requestId)) return;
     violations.report("answered and lost", `the signal ${signal.name} of run ${signal.runId}`);
   }
 }

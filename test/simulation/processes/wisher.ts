@@ -80,7 +80,8 @@ export class Wisher {
       const isTaken = await this.#unlessEnded(
         async () => await this.#scheduler.signalRun({ runId, name, requestId }, patience),
       );
-      if (isTaken) this.#expect(runId, `the signal ${name}`, (run) => run.signalRequests.has(requestId));
+      if (isTaken)
+        this.#expect(runId, `the signal ${name}`, () => this.#people.ledger.isSignalled(runId, requestId));
     }
   }
 
