@@ -2,14 +2,23 @@
  * Runs before a person or a script, watched to the end of all of them or until
  * they have had enough.
  *
- *   V1. Runs that these start are watched with them, as far as 100 at once go.
+ *   V1. Runs that these start are watched with them, as far as 100 at once go. A
+ *       task names its run before there is one, and there may never be one.
  *   V2. A person on a terminal is asked what any task of them asks. A script is
  *       told how it can be answered: which of many questions comes first is
  *       nothing that a script could know.
  *   V3. When nothing comes for a while, it is asked why, and told.
  */
+
+import type { Task } from "../gen/antiphon/scheduler/v1/task_pb.ts";
 import { delay } from "../lib/async/delay.ts";
-import { type Antiphon, type RunEvent, refusalOf } from "../sdk/typescript/antiphon.ts";
+import {
+  type Antiphon,
+  isFinalTask,
+  type RunEvent,
+  type RunWatch,
+  refusalOf,
+} from "../sdk/typescript/antiphon.ts";
 import type { Asker } from "./asker.ts";
 import { Conversation, type Departure } from "./conversation.ts";
 import { plainText } from "./plain-text.ts";
@@ -96,7 +105,7 @@ export class RunSession {
         const booked = this.book.of(event.runId);
         if (event.kind === "snapshot" && booked !== undefined && this.#view !== undefined)
           booked.dag = await definitionOfRun(antiphon, event.run);
-        for (const { task } of changes) if (task.childRunId !== "") watch.add(task.childRunId);
+        for (const { task } of changes) watchChild(watch, task);
         await this.#view?.show(changes, runIds.length === 1 ? (runIds[0] ?? "") : "");
         await this.#putPrompts();
       }
@@ -165,4 +174,10 @@ export class RunSession {
     this.#view?.draw();
     return isNew;
   }
+}
+
+function watchChild(watch: RunWatch, { childRunId, state }: Task): void {
+  if (childRunId === "") return;
+  watch.add(childRunId, { mayBeMissing: true });
+  if (isFinalTask(state)) watch.giveUp(childRunId);
 }

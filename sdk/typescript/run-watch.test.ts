@@ -31,4 +31,50 @@ describe("RunWatch", () => {
       rawMessage: "there is no run r1",
     });
   });
+
+  test("watches a run that is not there yet once it is", async () => {
+    const childEnded = Promise.withResolvers<void>();
+    const server = new FakeAntiphon({}, [
+      {
+        run: { runId: "parent", state: RunState.RUNNING },
+        changes: [
+          {
+            nodeId: "A",
+            state: TaskState.COMPLETED,
+            run: RunState.COMPLETED,
+            after: childEnded.promise,
+          },
+        ],
+      },
+    ]);
+    const watch = new RunWatch(createClient(SchedulerService, createRouterTransport(server.routes)), [
+      "parent",
+    ]);
+    watch.add("child", { mayBeMissing: true });
+    const seen: string[] = [];
+    for await (const event of watch) {
+      if (event.kind !== "snapshot" && event.kind !== "change") continue;
+      seen.push(`${event.runId} ${event.kind}`);
+      if (event.runId === "child") childEnded.resolve();
+      else if (event.kind === "snapshot")
+        server.runs.push({ run: { runId: "child", state: RunState.COMPLETED }, changes: [] });
+    }
+    expect(seen).toEqual(["parent snapshot", "child snapshot", "parent change"]);
+  });
+
+  test("ends with the others when a run never comes", async () => {
+    const server = new FakeAntiphon({}, [
+      {
+        run: { runId: "parent", state: RunState.RUNNING },
+        changes: [{ nodeId: "A", state: TaskState.FAILED, run: RunState.FAILED }],
+      },
+    ]);
+    const watch = new RunWatch(createClient(SchedulerService, createRouterTransport(server.routes)), [
+      "parent",
+    ]);
+    watch.add("child", { mayBeMissing: true });
+    const seen: string[] = [];
+    for await (const event of watch) seen.push(event.kind);
+    expect(seen).toEqual(["snapshot", "change"]);
+  });
 });

@@ -10,6 +10,9 @@
  *       news.
  *   W3. A run that is added opens the stream anew with all that have not ended;
  *       by W1 nothing of the others is lost or doubled.
+ *   W4. A run that may be missing never ends the watch. It is left out while
+ *       there is none, looked for now and then (at first after half a second, at
+ *       most after ten), and holds up no end.
  */
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type Run, RunState } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
@@ -19,12 +22,16 @@ import type {
   WatchRunResponse_RunChange,
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { Patience } from "./patience.ts";
-import { mayResume } from "./refusal.ts";
+import { mayResume, refusalOf } from "./refusal.ts";
 
 const defaultGiveUpAfterMs = 60_000;
 
 /** So many runs that have not ended may be watched at once. */
 const mostRuns = 100;
+
+/** After so long a run that was missing is looked for again; each time that it still is, twice as long. */
+const firstLookMs = 500;
+const longestLookMs = 10_000;
 
 /** What happens to runs while they are watched. */
 export type RunEvent =
@@ -66,6 +73,12 @@ export class RunWatch implements AsyncIterable<RunEvent> {
   /** The last `seq` seen of each run that has not ended. */
   readonly #afterSeq = new Map<string, number>();
   readonly #known = new Set<string>();
+  /** Runs of which there may be none, until there is news of them. */
+  readonly #mayBeMissing = new Set<string>();
+  /** Those of them that are to be looked for again. */
+  readonly #missing = new Set<string>();
+  readonly #givenUp = new Set<string>();
+  #lookMs = firstLookMs;
   #stream = new AbortController();
   #broken = false;
 
@@ -81,14 +94,28 @@ export class RunWatch implements AsyncIterable<RunEvent> {
     for (const runId of runIds) if (!this.add(runId)) throw new RangeError(`more than ${mostRuns} runs`);
   }
 
-  /** Watches another run from how it stands; no news when it is watched already. False when 100 runs that have not ended are watched. */
-  add(runId: string): boolean {
+  /**
+   * Watches another run from how it stands; no news when it is watched already.
+   * False when 100 runs that have not ended are watched. One that `mayBeMissing`
+   * is looked for again while there is none, until `giveUp` is called for it.
+   */
+  add(runId: string, { mayBeMissing = false }: { readonly mayBeMissing?: boolean } = {}): boolean {
     if (this.#known.has(runId)) return true;
     if (this.#afterSeq.size >= mostRuns) return false;
     this.#known.add(runId);
     this.#afterSeq.set(runId, 0);
+    if (mayBeMissing) {
+      this.#mayBeMissing.add(runId);
+      this.#lookMs = firstLookMs;
+    }
     this.#stream.abort();
     return true;
+  }
+
+  /** Looks no more for a run that is missing. A run that there is goes on being watched. */
+  giveUp(runId: string): void {
+    this.#missing.delete(runId);
+    this.#givenUp.add(runId);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent> {
@@ -101,7 +128,7 @@ export class RunWatch implements AsyncIterable<RunEvent> {
           throw new ConnectError("the stream ended early", Code.Unavailable);
       } catch (thrown) {
         if (this.#signal.aborted) throw thrown;
-        if (isRenewed.aborted) continue;
+        if (isRenewed.aborted || this.#setAside(thrown)) continue;
         if (!mayResume(thrown)) throw thrown;
         if (!this.#broken) yield { kind: "reconnecting", error: thrown };
         this.#broken = true;
@@ -113,17 +140,44 @@ export class RunWatch implements AsyncIterable<RunEvent> {
   /** What one stream brings. */
   async *#events(signal: AbortSignal): AsyncGenerator<RunEvent> {
     const runs = [...this.#afterSeq].map(([runId, afterSeq]) => ({ runId, afterSeq }));
-    for await (const response of this.#scheduler.watchRun({ runs }, { signal })) {
-      this.#patience.reset();
-      if (this.#broken) yield { kind: "reconnected" };
-      this.#broken = false;
-      const event = this.#taken(response);
-      if (event !== undefined) yield event;
+    const looking = this.#missing.size === 0 ? undefined : setTimeout(() => this.#lookAgain(), this.#lookMs);
+    try {
+      for await (const response of this.#scheduler.watchRun({ runs }, { signal })) {
+        this.#patience.reset();
+        if (this.#broken) yield { kind: "reconnected" };
+        this.#broken = false;
+        const event = this.#taken(response);
+        if (event !== undefined) yield event;
+      }
+    } finally {
+      clearTimeout(looking);
     }
+  }
+
+  /** Leaves out the run that is missing, when it may be (W4); false when something else was thrown. */
+  #setAside(thrown: unknown): boolean {
+    const { reason, metadata } = refusalOf(thrown);
+    const runId = metadata["run_id"] ?? "";
+    if (reason !== "RUN_NOT_FOUND" || !this.#mayBeMissing.has(runId)) return false;
+    this.#afterSeq.delete(runId);
+    if (!this.#givenUp.has(runId)) this.#missing.add(runId);
+    return true;
+  }
+
+  #lookAgain(): void {
+    if (this.#missing.size === 0) return;
+    this.#lookMs = Math.min(this.#lookMs * 2, longestLookMs);
+    for (const runId of this.#missing) {
+      if (this.#afterSeq.size >= mostRuns) break;
+      this.#missing.delete(runId);
+      this.#afterSeq.set(runId, 0);
+    }
+    this.#stream.abort();
   }
 
   #taken({ runId, seq, news }: WatchRunResponse): RunEvent | undefined {
     if (news.case !== "snapshot" && news.case !== "change") return undefined;
+    this.#mayBeMissing.delete(runId);
     if (isFinalRun(news.value.state)) this.#afterSeq.delete(runId);
     else this.#afterSeq.set(runId, seq);
     if (news.case === "snapshot") return { kind: "snapshot", runId, run: news.value };

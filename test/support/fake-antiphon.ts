@@ -249,7 +249,8 @@ export class FakeAntiphon implements RunningService {
   readonly name = "fake";
   readonly tasks: FakeTask[] = [];
   readonly programs: Readonly<Record<string, FakeProgram>>;
-  readonly runs: readonly FakeRun[];
+  /** More may come while it serves. */
+  readonly runs: FakeRun[];
   /** The zip archive that every task leaves behind. */
   archive: Uint8Array = new Uint8Array();
   /** What was asked of WatchRun: the `after_seq` of each call. */
@@ -267,7 +268,7 @@ export class FakeAntiphon implements RunningService {
   /** `programs`: by the name of the submitted file. */
   constructor(programs: Readonly<Record<string, FakeProgram>> = {}, runs: readonly FakeRun[] = []) {
     this.programs = programs;
-    this.runs = runs;
+    this.runs = [...runs];
   }
 
   readonly audiences = {
@@ -458,7 +459,7 @@ export class FakeAntiphon implements RunningService {
     this.watchedAfter.push(afterSeq);
     const found = this.runs.find(({ run }) => run.runId === runId);
     if (found === undefined)
-      throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`));
+      throw toConnectError(new DomainError("RUN_NOT_FOUND", `there is no run ${runId}`, { run_id: runId }));
     let sent = 0;
     if (afterSeq === 0) {
       const stored = found === this.runs[0] ? this.workflows.at(-1)?.workflowId : undefined;

@@ -149,6 +149,24 @@ describe("antiphon workflow run on a terminal", () => {
 });
 
 describe("antiphon runs watch on a terminal", () => {
+  test("tells how a run ended that named another which never came", async () => {
+    const failure = { reason: "WORKFLOW_NOT_FOUND", message: "there is no workflow other", nodeId: "A" };
+    const { command } = await start(
+      aRun([
+        { nodeId: "A", state: TaskState.RUNNING, run: RunState.RUNNING, task: { childRunId: childId } },
+        {
+          nodeId: "A",
+          state: TaskState.FAILED,
+          run: RunState.FAILED,
+          task: { childRunId: childId, failure },
+        },
+      ]),
+      ["runs", "watch", runId],
+    );
+    expect((await command.ended()).code).toBe(1);
+    expect(command.stdout).toContain("there is no workflow other");
+  });
+
   test("leaves at Ctrl-C and lets the run go on", async () => {
     const { command, server } = await start(
       aRun([
