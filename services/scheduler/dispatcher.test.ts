@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { BrokerUnavailable, type Entry, type EntryId, type Publication } from "../../lib/broker/broker.ts";
 import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
 import { logger } from "../../lib/log/log.ts";
-import { workStreamOf } from "../../lib/streams/work-stream.ts";
-import { aNode, aRun, bringOn, cancel, leased, taskOfNode } from "../../test/support/a-run.ts";
+import { decodeAssignment, workStreamOf } from "../../lib/streams/work-stream.ts";
+import { aNode, aRun, bringOn, cancel, lapsed, leased, taskOfNode } from "../../test/support/a-run.ts";
 import { Dispatcher } from "./dispatcher.ts";
 
 const stream = workStreamOf("noop");
@@ -64,6 +64,17 @@ describe("Dispatcher", () => {
     for (let now = leaseMs; now < 5 * leaseMs; now += leaseMs) await sweepAt(now);
     expect(before).toHaveLength(1);
     expect(await inStream()).toEqual(before);
+  });
+
+  // Pins retries without a delay, and attempts that were given back, which waited for a lease time.
+  test("publishes the next attempt at once when the one before began and ended in one commit", async () => {
+    const { begin, dispatcher, run, task, inStream } = aWorld();
+    await begin();
+    bringOn(run, leased("A"), lapsed("A"));
+    dispatcher.add(run, task, {});
+    await flushed();
+    const attempts = (await inStream()).map(({ body }) => decodeAssignment(body).attempt);
+    expect(attempts).toEqual([1, 2]);
   });
 
   test("takes an entry out of its stream that nobody took before its task ended", async () => {

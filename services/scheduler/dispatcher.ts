@@ -70,6 +70,8 @@ export class Dispatcher {
   /** Adds a task whose readiness is committed. */
   add(run: Run, task: Task, config: JsonObject): void {
     const ready = this.#readyOf(run, task, config);
+    // Its former attempt began and ended within one commit.
+    if ((this.#published.get(task)?.attempt ?? ready.attempt) < ready.attempt) this.settle(task);
     const queue = this.#queues.get(ready.stream) ?? new FairQueue();
     this.#queues.set(ready.stream, queue);
     queue.push(ready);
