@@ -144,6 +144,7 @@ create table scheduler.workflow (
   definition bytea not null,
   created_at timestamp with time zone not null default now(),
   deleted_at timestamp with time zone,
+  applied_at timestamp with time zone,
   constraint workflow_pkey PRIMARY KEY (workflow_id)
 );
 
@@ -181,11 +182,11 @@ CREATE INDEX schedule_due_idx ON scheduler.schedule USING btree (partition, due_
 
 CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) WHERE ((waiting_firings <> '{}'::timestamp with time zone[]) AND (NOT paused));
 
-CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, created_at DESC, workflow_id DESC);
+CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, applied_at DESC, workflow_id DESC) WHERE (applied_at IS NOT NULL);
 
-CREATE INDEX workflow_by_name_idx ON scheduler.workflow USING btree (client_id, name, created_at DESC);
+CREATE INDEX workflow_by_name_idx ON scheduler.workflow USING btree (client_id, name, applied_at DESC) WHERE (applied_at IS NOT NULL);
 
-CREATE INDEX workflow_by_time_idx ON scheduler.workflow USING btree (created_at DESC, workflow_id DESC);
+CREATE INDEX workflow_by_time_idx ON scheduler.workflow USING btree (applied_at DESC, workflow_id DESC) WHERE (applied_at IS NOT NULL);
 
 create schema taskio;
 

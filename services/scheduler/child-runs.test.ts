@@ -68,7 +68,14 @@ function conductorOf(runs: Runs): ChildRuns {
   const conductor = new ChildRuns({
     owner: runs,
     workflows: {
-      find: async () => ({ workflowId: "w", clientId: "alice", version: "v", name: "child", createdAt: at }),
+      find: async () => ({
+        workflowId: "w",
+        clientId: "alice",
+        version: "v",
+        name: "child",
+        createdAt: at,
+        appliedAt: at,
+      }),
     },
     planOf: async () => planOf(childDefinition),
     log: logger("test", "silent"),

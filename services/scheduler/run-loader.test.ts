@@ -13,7 +13,7 @@ function aLoader(length: number) {
   const loader = new RunLoader(history, {
     async read(workflowIds) {
       reads.push(...workflowIds);
-      const stored = { clientId: "c", version: "v", createdAt: at, definition };
+      const stored = { clientId: "c", version: "v", createdAt: at, appliedAt: at, definition };
       return new Map(workflowIds.map((workflowId) => [workflowId, { workflowId, ...stored }]));
     },
   });

@@ -22,6 +22,7 @@ export function workflowMessage({
   version,
   definition,
   createdAt,
+  appliedAt,
 }: Omit<StoredWorkflow, "clientId">): WorkflowMessage {
   const { name, inputSchema } = definition;
   return create(WorkflowSchema, {
@@ -30,6 +31,7 @@ export function workflowMessage({
     name,
     dag: dagMessage(definition),
     createdAt: timestampFromDate(createdAt),
+    ...(appliedAt && { appliedAt: timestampFromDate(appliedAt) }),
     ...(inputSchema !== undefined && { inputSchema: jsonBytes(inputSchema) }),
   });
 }
@@ -40,8 +42,15 @@ export function workflowEntryMessage({
   version,
   name,
   createdAt,
+  appliedAt,
 }: WorkflowEntry): WorkflowMessage {
-  return create(WorkflowSchema, { workflowId, version, name, createdAt: timestampFromDate(createdAt) });
+  return create(WorkflowSchema, {
+    workflowId,
+    version,
+    name,
+    createdAt: timestampFromDate(createdAt),
+    ...(appliedAt && { appliedAt: timestampFromDate(appliedAt) }),
+  });
 }
 
 /** The steps of a definition. */

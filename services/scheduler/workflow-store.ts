@@ -9,6 +9,8 @@ export interface WorkflowEntry {
   readonly version: string;
   readonly name: string;
   readonly createdAt: Date;
+  /** When it was stored last on purpose; undefined when it only came along with starts. */
+  readonly appliedAt: Date | undefined;
 }
 
 /** A stored definition. */
@@ -18,11 +20,13 @@ export interface StoredWorkflow {
   readonly version: string;
   readonly definition: Definition;
   readonly createdAt: Date;
+  /** When it was stored last on purpose; undefined when it only came along with starts. */
+  readonly appliedAt: Date | undefined;
 }
 
 /** Where a page of workflows goes on: after the last one of the page before. */
 export interface WorkflowPlace {
-  readonly createdAt: Date;
+  readonly appliedAt: Date;
   readonly workflowId: string;
 }
 
@@ -47,6 +51,7 @@ interface EntryRow {
   readonly version: string;
   readonly name: string;
   readonly created_at: Date;
+  readonly applied_at: Date | null;
 }
 
 interface Row extends Omit<EntryRow, "name"> {
@@ -57,12 +62,12 @@ interface Row extends Omit<EntryRow, "name"> {
 export function workflowStore(db: Database) {
   return {
     /**
-     * Stores a definition unless it is stored, and takes a deletion of it back,
-     * unless the request is a repeat. Answers `reused`, and stores nothing, when
+     * Stores a definition unless it is stored, makes it the one that its name
+     * stands for, and takes a deletion of it back, unless the request is a repeat. Answers `reused`, and stores nothing, when
      * the request id belongs to another request.
      */
     async create(
-      workflow: Omit<StoredWorkflow, "createdAt">,
+      workflow: Omit<StoredWorkflow, "createdAt" | "appliedAt">,
       request: { requestId: string; digest: string },
     ): Promise<StoredWorkflow | "reused"> {
       const { workflowId, clientId, version, definition } = workflow;
@@ -77,16 +82,20 @@ export function workflowStore(db: Database) {
           returning digest, xmax = 0 as is_new
         ), created as (
           -- Lists go on after a time, which callers hold in milliseconds.
-          insert into scheduler.workflow as stored (workflow_id, client_id, name, version, definition, created_at)
+          insert into scheduler.workflow as stored (
+            workflow_id, client_id, name, version, definition, created_at, applied_at
+          )
           select
             ${workflowId}::uuid, ${clientId}::text, ${definition.name}::text, ${version}::text,
-            ${new TextEncoder().encode(JSON.stringify(definition))}::bytea, date_trunc('milliseconds', now())
+            ${new TextEncoder().encode(JSON.stringify(definition))}::bytea,
+            date_trunc('milliseconds', now()), date_trunc('milliseconds', clock_timestamp())
           from noted
           where noted.digest = ${request.digest}
           on conflict (workflow_id) do update
-          set deleted_at = null
-          where stored.deleted_at is not null
-            and (select is_new from noted)
+          set
+            deleted_at = null,
+            applied_at = excluded.applied_at
+          where (select is_new from noted)
         )
         select digest from noted
       `);
@@ -96,13 +105,13 @@ export function workflowStore(db: Database) {
       return stored;
     },
 
-    /** Stores a definition that came along with a start, unless it is stored, or was and is deleted: then it is back. */
+    /** Stores a definition that came along with a start, unless it is stored, or was and is deleted: then it is back. Its name does not stand for it. */
     async keep({
       workflowId,
       clientId,
       version,
       definition,
-    }: Omit<StoredWorkflow, "createdAt">): Promise<void> {
+    }: Omit<StoredWorkflow, "createdAt" | "appliedAt">): Promise<void> {
       await db.query(sql`
         insert into scheduler.workflow as stored (workflow_id, client_id, name, version, definition, created_at)
         values (
@@ -110,7 +119,9 @@ export function workflowStore(db: Database) {
           ${new TextEncoder().encode(JSON.stringify(definition))}::bytea, date_trunc('milliseconds', now())
         )
         on conflict (workflow_id) do update
-        set deleted_at = null
+        set
+          deleted_at = null,
+          applied_at = null
         where stored.deleted_at is not null
       `);
     },
@@ -118,7 +129,7 @@ export function workflowStore(db: Database) {
     /** Stored definitions by id, also deleted ones, whose runs go on; unknown ones are missing. */
     async read(workflowIds: readonly string[]): Promise<Map<string, StoredWorkflow>> {
       const rows = await db.query<Row>(sql`
-        select workflow_id, client_id, version, definition, created_at
+        select workflow_id, client_id, version, definition, created_at, applied_at
         from scheduler.workflow
         where workflow_id = any (${workflowIds}::uuid[])
       `);
@@ -131,31 +142,34 @@ export function workflowStore(db: Database) {
             version: row.version,
             definition: JSON.parse(new TextDecoder().decode(row.definition)) as Definition,
             createdAt: row.created_at,
+            appliedAt: row.applied_at ?? undefined,
           },
         ]),
       );
     },
 
-    /** The workflow of an id, or the newest of a name, that a client may see and start: of any client when `clientId` is undefined. Undefined when there is none, or it is deleted. */
+    /** The workflow of an id, or the one that a name stands for, that a client may see and start: of any client when `clientId` is undefined. Undefined when there is none, or it is deleted. */
     async find(
       clientId: string | undefined,
       wanted: { readonly workflowId: string } | { readonly name: string },
     ): Promise<WorkflowEntry | undefined> {
       const isWanted =
-        "workflowId" in wanted ? sql`workflow_id = ${wanted.workflowId}::uuid` : sql`name = ${wanted.name}`;
+        "workflowId" in wanted
+          ? sql`workflow_id = ${wanted.workflowId}::uuid`
+          : sql`name = ${wanted.name} and applied_at is not null`;
       const [row] = await db.query<EntryRow>(sql`
-        select workflow_id, client_id, version, name, created_at
+        select workflow_id, client_id, version, name, created_at, applied_at
         from scheduler.workflow
         where deleted_at is null
           and ${ofClient(clientId)}
           and ${isWanted}
-        order by created_at desc, workflow_id desc
+        order by applied_at desc, workflow_id desc
         limit 1
       `);
       return row && entryOf(row);
     },
 
-    /** A page of workflows, newest first; of all clients when `clientId` is undefined. */
+    /** A page of the workflows that were stored on purpose, the last of them first; of all clients when `clientId` is undefined. */
     async page({
       clientId,
       name,
@@ -172,15 +186,16 @@ export function workflowStore(db: Database) {
       const later =
         after === undefined
           ? sql`true`
-          : sql`(created_at, workflow_id) < (${after.createdAt}::timestamptz, ${after.workflowId}::uuid)`;
+          : sql`(applied_at, workflow_id) < (${after.appliedAt}::timestamptz, ${after.workflowId}::uuid)`;
       const rows = await db.query<EntryRow>(sql`
-        select workflow_id, client_id, version, name, created_at
+        select workflow_id, client_id, version, name, created_at, applied_at
         from scheduler.workflow
         where deleted_at is null
+          and applied_at is not null
           and ${ofClient(clientId)}
           and ${ofName}
           and ${later}
-        order by created_at desc, workflow_id desc
+        order by applied_at desc, workflow_id desc
         limit ${limit}
       `);
       return rows.map(entryOf);
@@ -251,6 +266,14 @@ function ofClient(clientId: string | undefined) {
   return clientId === undefined ? sql`true` : sql`client_id = ${clientId}`;
 }
 
-function entryOf({ workflow_id, client_id, version, name, created_at }: EntryRow): WorkflowEntry {
-  return { workflowId: workflow_id, clientId: client_id, version, name, createdAt: created_at };
+function entryOf(row: EntryRow): WorkflowEntry {
+  const { workflow_id: workflowId, client_id: clientId, version, name } = row;
+  return {
+    workflowId,
+    clientId,
+    version,
+    name,
+    createdAt: row.created_at,
+    appliedAt: row.applied_at ?? undefined,
+  };
 }

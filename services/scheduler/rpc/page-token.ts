@@ -52,7 +52,7 @@ export function runPlace(token: string, list: string): RunPlace | undefined {
 /** As `numberedPlace`, for a list of workflows, newest first. */
 export function workflowPlace(token: string, list: string): WorkflowPlace | undefined {
   const place = placeInTime(token, list);
-  return place && { createdAt: place.createdAt, workflowId: place.id };
+  return place && { appliedAt: place.createdAt, workflowId: place.id };
 }
 
 function placeInTime(

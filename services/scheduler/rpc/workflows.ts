@@ -80,7 +80,8 @@ export function workflows({ workflows: stored, knownHandlers }: WorkflowsDeps): 
       const last = found.length > limit ? page.at(-1) : undefined;
       return {
         workflows: page.map(workflowEntryMessage),
-        nextPageToken: last === undefined ? "" : pageToken(list, [last.createdAt.getTime(), last.workflowId]),
+        nextPageToken:
+          last?.appliedAt === undefined ? "" : pageToken(list, [last.appliedAt.getTime(), last.workflowId]),
       };
     },
 

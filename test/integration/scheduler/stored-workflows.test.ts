@@ -89,7 +89,7 @@ describe("a stored workflow", () => {
     expect(workflow?.version).toMatch(/^[0-9a-f]{64}$/);
     // What is shown can be sent again, and is the same.
     const again = await client().createWorkflow({ name: "whole", dag: workflow?.dag, inputSchema });
-    expect(again.workflow).toEqual(workflow);
+    expect(again.workflow).toEqual({ ...workflow, appliedAt: again.workflow?.appliedAt });
   });
 
   test("is found by its client and by an admin, and by nobody else", async () => {
@@ -134,6 +134,29 @@ describe("a stored workflow", () => {
     const { nextPageToken: pageToken } = await client().listWorkflows({ pageSize: 1 });
     await expect(client().listWorkflows({ pageToken, name: "a" })).rejects.toThrow("is not a page token");
     await expect(client().listWorkflows({ name: "a".repeat(201) })).rejects.toThrow("name: is longer");
+  });
+
+  test("is what its name stands for when it was stored last, also a second time; one that came along with a start is not", async () => {
+    const version = (n: number): Sent => ({
+      name: "versions",
+      dag: { nodes: [{ id: "A", handler: "noop", config: bytes({ n }) }] },
+    });
+    const named = async () => (await client().startRun({ workflowName: "versions" })).run?.workflowId;
+    const first = await store(version(1));
+    const second = await store(version(2));
+    expect(await named()).toBe(second);
+    expect(await store(version(1))).toBe(first);
+    expect(await named()).toBe(first);
+    const { name = "", dag = {} } = version(3);
+    const along = await client().startRun({ workflow: { name, dag } });
+    expect(await named()).toBe(first);
+    const { workflows } = await client().listWorkflows({ name: "versions" });
+    expect(workflows.map(({ workflowId }) => workflowId)).toEqual([first, second]);
+    // It can be started by its id, and stored on purpose later.
+    const { run } = await client().startRun({ workflowId: along.run?.workflowId ?? "" });
+    expect(run?.workflowId).toBe(along.run?.workflowId);
+    expect(await store(version(3))).toBe(along.run?.workflowId);
+    expect(await named()).toBe(along.run?.workflowId);
   });
 
   test("that is deleted starts nothing and is in no list, while its runs go on", async () => {

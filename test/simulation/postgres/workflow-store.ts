@@ -14,7 +14,11 @@ export function workflowStore(db: SimulatedDatabase): WorkflowStore {
           const key = `${workflow.clientId} ${requestId}`;
           if ((requests.get(key) ?? digest) !== digest) return "reused";
           requests.set(key, digest);
-          const stored = workflows.get(workflow.workflowId) ?? { ...workflow, createdAt: new Date() };
+          const stored = workflows.get(workflow.workflowId) ?? {
+            ...workflow,
+            createdAt: new Date(),
+            appliedAt: new Date(),
+          };
           workflows.set(workflow.workflowId, stored);
           return stored;
         },
@@ -27,7 +31,8 @@ export function workflowStore(db: SimulatedDatabase): WorkflowStore {
         begin: () => undefined,
         commit: ({ workflows }) => {
           const { workflowId } = workflow;
-          if (!workflows.has(workflowId)) workflows.set(workflowId, { ...workflow, createdAt: new Date() });
+          if (!workflows.has(workflowId))
+            workflows.set(workflowId, { ...workflow, createdAt: new Date(), appliedAt: undefined });
         },
       });
     },

@@ -227,14 +227,14 @@ export type Schedule_WorkflowTarget = Message<"antiphon.scheduler.v1.Schedule.Wo
   workflowId: string;
 
   /**
-   * The newest one of this name at the time of each firing.
+   * The one that this name stands for at the time of each firing.
    *
    * @generated from field: string workflow_name = 2;
    */
   workflowName: string;
 
   /**
-   * One that is sent along, and stored as CreateWorkflow would; answered as its
+   * One that is sent along, and stored as StartRun would; answered as its
    * `workflow_id`.
    *
    * @generated from field: antiphon.scheduler.v1.InlineWorkflow workflow = 3;

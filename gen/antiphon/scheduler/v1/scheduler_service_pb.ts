@@ -574,14 +574,15 @@ export type StartRunRequest = Message<"antiphon.scheduler.v1.StartRunRequest"> &
   requestId: string;
 
   /**
-   * The newest stored one of the caller's with this name.
+   * The one of the caller's that CreateWorkflow stored last with this name.
    *
    * @generated from field: string workflow_name = 4;
    */
   workflowName: string;
 
   /**
-   * One that is sent along, and stored as CreateWorkflow would.
+   * One that is sent along. It is stored for its runs; it is not listed, and its
+   * name does not stand for it.
    *
    * @generated from field: antiphon.scheduler.v1.InlineWorkflow workflow = 5;
    */
@@ -1807,7 +1808,8 @@ export const SchedulerService: GenService<{
   },
   /**
    * CreateWorkflow checks and stores a definition. Atomic; the same content is
-   * stored once and answers the same id.
+   * stored once and answers the same id. From then on its name stands for it, also
+   * when another content was stored under the name meanwhile.
    *
    * Errors:
    * - INVALID_ARGUMENT with the reason of the first fault (`FIELD_INVALID`,
@@ -1847,7 +1849,8 @@ export const SchedulerService: GenService<{
     output: typeof GetWorkflowResponseSchema;
   },
   /**
-   * ListWorkflows lists the stored definitions of the caller, newest first.
+   * ListWorkflows lists the definitions that the caller stored by CreateWorkflow,
+   * the last one first.
    *
    * Errors:
    * - INVALID_ARGUMENT `FIELD_INVALID`, `PAGE_TOKEN_INVALID`
