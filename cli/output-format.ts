@@ -1,9 +1,10 @@
 import type { DescMessage, JsonObject, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
-import { stringify } from "yaml";
+
 import { readableJson } from "./readable-json.ts";
 import type { Screen } from "./screen.ts";
 import { tableLines } from "./table.ts";
+import { toYaml } from "./to-yaml.ts";
 
 /** How something found is shown. */
 export type Format = "table" | "json" | "jsonl" | "yaml" | "name";
@@ -53,7 +54,7 @@ export async function showJson(
   json: JsonValue,
   list?: string,
 ): Promise<void> {
-  if (output === "yaml") await screen.out(stringify(json, { lineWidth: 0 }));
+  if (output === "yaml") await screen.out(toYaml(json));
   else if (output !== "jsonl") await screen.line(JSON.stringify(json, undefined, 2));
   else {
     const elements = list === undefined ? json : (json as JsonObject)[list];

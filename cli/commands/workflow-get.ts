@@ -1,5 +1,4 @@
 import { type Command, createCommand } from "commander";
-import { stringify } from "yaml";
 import { WorkflowSchema } from "../../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import type { CommandContext } from "../command-context.ts";
 import { nodeMarks } from "../graph.ts";
@@ -7,6 +6,7 @@ import { type FormatOption, show, showJson, withFormat } from "../output-format.
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { ago } from "../times.ts";
 import { plainDefinition } from "../to-plain-form.ts";
+import { toYaml } from "../to-yaml.ts";
 import { storedWorkflow } from "../workflow-reference.ts";
 
 interface WorkflowGetOptions extends ServerOptions, FormatOption {
@@ -26,7 +26,7 @@ export function workflowGetCommand(context: CommandContext): Command {
       if (options.definition !== undefined) {
         const definition = plainDefinition(workflow);
         if (options.output === "json") return await showJson(screen, options, definition);
-        return await screen.out(stringify(definition, { lineWidth: 0 }));
+        return await screen.out(toYaml(definition));
       }
       const { workflowId, name, version, createdAt, dag } = workflow;
       await show(screen, options, {
