@@ -7,6 +7,7 @@ import { processContext } from "./command-context.ts";
 import { exitCode } from "./exit-code.ts";
 import { reportJson, reportLines, reportOf } from "./failure-report.ts";
 import { program } from "./program.ts";
+import { type ServerOptions, serverUrl } from "./server-options.ts";
 
 // `antiphon ls | head` ends quietly when head has seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -14,14 +15,19 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(exitCode.outputClosed);
 });
 
+let called: ServerOptions = {};
 try {
-  await program(processContext()).parseAsync();
+  await program(processContext())
+    .hook("preAction", (_program, command) => {
+      called = command.opts<ServerOptions>();
+    })
+    .parseAsync();
 } catch (error) {
   if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = exitCode.ok;
   else if (error instanceof CommanderError && error.code === "commander.help")
     process.exitCode = exitCode.usage;
   else {
-    const report = reportOf(error);
+    const report = reportOf(error, await serverUrl(called));
     const said = wantsJson(process.argv) ? reportJson(report) : reportLines(report).join("\n");
     process.stderr.write(`${said}\n`);
     process.exitCode = report.exitCode;

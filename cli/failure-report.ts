@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CommanderError } from "commander";
 import { ConfigError } from "../lib/config/env.ts";
-import { type Fault, isUnreachable, refusalOf } from "../sdk/typescript/antiphon.ts";
+import { type Fault, isForeignServer, isUnreachable, refusalOf } from "../sdk/typescript/antiphon.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { type ExitCode, exitCode } from "./exit-code.ts";
 import { plainText } from "./plain-text.ts";
@@ -19,11 +19,11 @@ export interface FailureReport {
   readonly hint: string;
 }
 
-/** Puts whatever a command threw into words. */
-export function reportOf(thrown: unknown): FailureReport {
+/** Puts whatever a command threw into words. `url`: of the server that it called, where that is known. */
+export function reportOf(thrown: unknown, url?: string): FailureReport {
   if (thrown instanceof CommandFailure) return ofCommand(thrown);
   if (thrown instanceof CommanderError) return usage(thrown);
-  if (thrown instanceof ConnectError) return ofCall(thrown);
+  if (thrown instanceof ConnectError) return ofCall(thrown, url);
   const isSystemError = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string";
   return {
     exitCode: exitCode.failed,
@@ -69,16 +69,16 @@ function usage({ message }: CommanderError): FailureReport {
   };
 }
 
-function ofCall(thrown: ConnectError): FailureReport {
+function ofCall(thrown: ConnectError, url: string | undefined): FailureReport {
   const { code, reason, faults } = refusalOf(thrown);
   if (isUnreachable(thrown) && reason === "") {
     return {
       exitCode: exitCode.unreachable,
-      message: "the server does not answer",
+      message: unreachableText(thrown, url),
       code: "UNAVAILABLE",
       reason: "SERVER_UNREACHABLE",
       faults: [],
-      hint: "npm start",
+      hint: isForeignServer(thrown) ? "npm start says where it serves; set ANTIPHON_URL" : "npm start",
     };
   }
   return {
@@ -89,6 +89,14 @@ function ofCall(thrown: ConnectError): FailureReport {
     faults,
     hint: hints[reason] ?? "",
   };
+}
+
+/** Which server can not be reached, and what of it is wrong. */
+export function unreachableText(thrown: unknown, url: string | undefined): string {
+  const server = url === undefined ? "the server" : `the server ${url}`;
+  return isForeignServer(thrown)
+    ? `${url ?? "what answers"} is no Antiphon server`
+    : `${server} does not answer`;
 }
 
 /** What a refusal says, in the words of the command line where it has its own: the server's tell the first fault, which is listed anyway. */

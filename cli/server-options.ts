@@ -36,7 +36,7 @@ export function withServer(command: Command): Command {
 
 /** A client of the server that the options, the environment or a data folder name. Asks nothing yet. Throws CommandFailure when there is none. */
 export async function openServer(options: ServerOptions): Promise<Antiphon> {
-  const local = await findLocalServer({ dataDirectory: options.dataDir, from: process.cwd() });
+  const local = await localServer(options);
   const url = options.url ?? local?.url;
   if (url === undefined) throw noServer(local);
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
@@ -47,6 +47,15 @@ export async function openServer(options: ServerOptions): Promise<Antiphon> {
     });
   }
   return new Antiphon({ url, credentials: credentialsOf(options, local) });
+}
+
+/** Where the server is that the options, the environment or a data folder name; undefined when that can not be told. */
+export async function serverUrl(options: ServerOptions): Promise<string | undefined> {
+  return options.url ?? (await localServer(options).catch(() => undefined))?.url;
+}
+
+function localServer({ dataDir }: ServerOptions): Promise<LocalServer | undefined> {
+  return findLocalServer({ dataDirectory: dataDir, from: process.cwd() });
 }
 
 function credentialsOf(

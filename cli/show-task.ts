@@ -3,6 +3,7 @@ import { type Antiphon, isFinalTask, isUnreachable, type Task } from "../sdk/typ
 import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { exitCode } from "./exit-code.ts";
+import { unreachableText } from "./failure-report.ts";
 import { failureText, taskExitCode } from "./outcome.ts";
 import type { FormatOption } from "./output-format.ts";
 import { plainText } from "./plain-text.ts";
@@ -41,7 +42,9 @@ export async function showTask({
     screen,
     cancel: async () => void (await antiphon.scheduler.cancelRun({ runId })),
   });
-  const end = await untilInterrupted(session).catch((error: unknown) => refuseAway(error, task));
+  const end = await untilInterrupted(session).catch((error: unknown) =>
+    refuseAway(error, { task, url: antiphon.url }),
+  );
   if (end.kind === "ended") {
     const record = await task.get();
     const elapsed = took(record.createdAt, record.endedAt, new Date());
@@ -58,9 +61,12 @@ export async function showTask({
 }
 
 /** A server that stays away does not end what it runs. */
-function refuseAway(cause: unknown, { id }: Task): never {
+function refuseAway(
+  cause: unknown,
+  { task: { id }, url }: { readonly task: Task; readonly url: string },
+): never {
   if (!isUnreachable(cause)) throw cause;
-  throw new CommandFailure("the server does not answer", {
+  throw new CommandFailure(unreachableText(cause, url), {
     exitCode: exitCode.unreachable,
     reason: "SERVER_UNREACHABLE",
     hint: `the task is not lost; when the server is back, antiphon attach ${id} comes back to it`,

@@ -3,6 +3,7 @@ import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import type { Departure } from "./conversation.ts";
 import { exitCode } from "./exit-code.ts";
+import { unreachableText } from "./failure-report.ts";
 import type { RunSession } from "./run-session.ts";
 import type { Screen } from "./screen.ts";
 
@@ -13,7 +14,14 @@ export async function watchedToEnd(
     context,
     screen,
     runIds,
-  }: { readonly context: CommandContext; readonly screen: Screen; readonly runIds: readonly string[] },
+    url,
+  }: {
+    readonly context: CommandContext;
+    readonly screen: Screen;
+    readonly runIds: readonly string[];
+    /** Of the server. */
+    readonly url: string;
+  },
 ): Promise<boolean> {
   const comeBack = `antiphon runs watch ${runIds.join(" ")}`;
   process.on("SIGINT", session.interrupt);
@@ -26,7 +34,7 @@ export async function watchedToEnd(
     return false;
   } catch (cause) {
     if (!isUnreachable(cause)) throw cause;
-    throw new CommandFailure("the server does not answer", {
+    throw new CommandFailure(unreachableText(cause, url), {
       exitCode: exitCode.unreachable,
       reason: "SERVER_UNREACHABLE",
       hint: `what was accepted goes on; when the server is back, ${comeBack} shows it`,

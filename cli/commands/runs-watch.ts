@@ -38,7 +38,7 @@ export function runsWatchCommand(context: CommandContext): Command {
         isShown: !isJson,
         ...(isJson && { onEvent }),
       });
-      if (!(await watchedToEnd(session, { context, screen, runIds }))) return;
+      if (!(await watchedToEnd(session, { context, screen, runIds, url: antiphon.url }))) return;
       const codes: ExitCode[] = [];
       for (const { run } of runIds.flatMap((runId) => session.book.of(runId) ?? [])) {
         const why = run.failure === undefined ? "" : `: ${failureText(run.failure)}`;

@@ -55,7 +55,7 @@ export function workflowRunCommand(context: CommandContext): Command {
         cancel: async () => void (await antiphon.scheduler.cancelRun({ runId: run.runId })),
         isShown: true,
       });
-      if (await watchedToEnd(session, { context, screen, runIds: [run.runId] })) {
+      if (await watchedToEnd(session, { context, screen, runIds: [run.runId], url: antiphon.url })) {
         const { state, failure } = session.book.of(run.runId)?.run ?? run;
         const why = failure === undefined ? "" : `: ${failureText(failure)}`;
         await screen.note(`run ${run.runId} ${runStateWord(state)}${why}`);

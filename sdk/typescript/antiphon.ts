@@ -17,7 +17,7 @@ import { type WorkflowDefinition, workflowMessage } from "./workflow.ts";
 export type { Credentials } from "./access-token.ts";
 export { AnswerRefused } from "./answers-in-flight.ts";
 export type { Attachment } from "./attachment.ts";
-export { type Fault, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
+export { type Fault, isForeignServer, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
 export { Run, RunNotCompleted } from "./run.ts";
 export { isFinalRun, type RunEvent, RunWatch } from "./run-watch.ts";
 export { isFinalTask, Task, TaskNotCompleted } from "./task.ts";
@@ -72,6 +72,8 @@ export interface StartOptions {
  * its token by itself. Disposing of it ends the calls that are open.
  */
 export class Antiphon implements Disposable {
+  /** Where the server is. */
+  readonly url: string;
   readonly auth: Client<typeof AuthService>;
   readonly scheduler: Client<typeof SchedulerService>;
   readonly taskio: Client<typeof TaskIOService>;
@@ -80,10 +82,8 @@ export class Antiphon implements Disposable {
 
   /** Throws when no credentials are given or found. Connects with the first call. */
   constructor({ url, credentials }: AntiphonOptions = {}) {
-    this.#connection = connect(
-      url ?? process.env["ANTIPHON_URL"] ?? "http://127.0.0.1:8000",
-      credentials ?? credentialsOf(process.env),
-    );
+    this.url = url ?? process.env["ANTIPHON_URL"] ?? "http://127.0.0.1:8000";
+    this.#connection = connect(this.url, credentials ?? credentialsOf(process.env));
     const { transport } = this.#connection;
     this.auth = createClient(AuthService, transport);
     this.scheduler = createClient(SchedulerService, transport);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Http2Session } from "node:http2";
 import { createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
@@ -37,14 +38,38 @@ export interface Connection extends Disposable {
  * that can not be reached at all is told at once.
  */
 export function connect(url: string, credentials: Credentials): Connection {
-  const sessionManager = new Http2SessionManager(url, { pingIntervalMs, pingTimeoutMs });
-  const options = { baseUrl: url, sessionManager, writeMaxBytes: maxMessageBytes };
+  const sessions = new Http2SessionManager(url, { pingIntervalMs, pingTimeoutMs });
+  const options = { baseUrl: url, sessionManager: heard(sessions), writeMaxBytes: maxMessageBytes };
   const auth = createClient(AuthService, createGrpcTransport(options));
   const token = new AccessToken(auth, credentials);
   return {
     transport: createGrpcTransport({ ...options, interceptors: [named, repeated, bearing(token)] }),
     token: () => token.get(),
-    [Symbol.dispose]: () => sessionManager.abort(),
+    [Symbol.dispose]: () => sessions.abort(),
+  };
+}
+
+/**
+ * A session can fail once more after its calls have, when the manager hears it
+ * no longer: a server that speaks no HTTP/2 does that. Unheard, that error would
+ * end the process.
+ */
+function heard(
+  sessions: Http2SessionManager,
+): Pick<Http2SessionManager, "authority" | "request" | "notifyResponseByteRead"> {
+  const known = new WeakSet<Http2Session>();
+  return {
+    authority: sessions.authority,
+    request: async (...call) => {
+      const stream = await sessions.request(...call);
+      const { session } = stream;
+      if (session !== undefined && !known.has(session)) {
+        known.add(session);
+        session.on("error", () => {});
+      }
+      return stream;
+    },
+    notifyResponseByteRead: (stream) => sessions.notifyResponseByteRead(stream),
   };
 }
 

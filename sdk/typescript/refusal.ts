@@ -53,6 +53,12 @@ export function isUnreachable(thrown: unknown): boolean {
   return hasNodeCause(error) || error.code === Code.Aborted || error.code === Code.Canceled;
 }
 
+/** Whether what listens there is no server of ours: it speaks no HTTP/2. */
+export function isForeignServer(thrown: unknown): boolean {
+  const { cause } = ConnectError.from(thrown);
+  return cause instanceof Error && "code" in cause && cause.code === "ERR_HTTP2_ERROR";
+}
+
 /** Outages that pass, and what a new token or a new stream mends. */
 const passingReasons = new Set([
   "SERVICE_UNAVAILABLE",

@@ -1,8 +1,8 @@
-import { parseArgs } from "node:util";
 import { runAllInOne } from "./run.ts";
+import { readStartLine } from "./start-line.ts";
 
-const { values } = parseArgs({
-  options: { host: { type: "string" }, port: { type: "string" }, "data-dir": { type: "string" } },
-});
-
-process.exitCode = await runAllInOne({ host: values.host, port: values.port, dataDir: values["data-dir"] });
+const line = readStartLine(process.argv.slice(2));
+if (line.kind === "said") {
+  process.stderr.write(`${line.text}\n`);
+  process.exitCode = line.exitCode;
+} else process.exitCode = await runAllInOne(line.options);

@@ -1,5 +1,8 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -64,6 +67,18 @@ describe("antiphon", { timeout: 240_000 }, () => {
     expect(JSON.parse(stderr)).toMatchObject({
       error: { code: "NOT_FOUND", reason: "TASK_NOT_FOUND", exitCode: 3 },
     });
+  });
+
+  // Pins an error of the connection after the call's own, which ended the process with a stack.
+  test("ends with 5 and the URL where something else listens", async () => {
+    const other = createServer((_request, response) => response.end("hello"));
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    opened.defer(() => void other.close());
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { code, stderr } = await antiphon(["ls", "--url", url]);
+    expect(stderr).toContain(`${url} is no Antiphon server`);
+    expect(stderr).not.toContain("    at ");
+    expect(code).toBe(5);
   });
 
   test("ends with 4 for credentials that are wrong or missing", async () => {

@@ -129,6 +129,7 @@ describe("antiphon run with pipes", () => {
     };
     const { code, stderr } = await run(env, ["run", file]);
     expect(code).toBe(5);
+    expect(stderr).toContain("the server http://127.0.0.1:1 does not answer");
     expect(stderr).toContain("hint: npm start");
   });
 
