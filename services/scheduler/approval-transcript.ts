@@ -128,12 +128,15 @@ export class ApprovalTranscript {
   }
 }
 
-function entriesOf({ promptId, attempt, text, openedAt }: Prompt, answer: Answer | undefined): Entry[] {
+function entriesOf(
+  { promptId, attempt, text, choices, openedAt }: Prompt,
+  answer: Answer | undefined,
+): Entry[] {
   const question = create(EntrySchema, {
     attempt,
     seq: 1,
     at: timestampFromDate(openedAt),
-    body: { case: "prompt", value: { promptId, text, password: false } },
+    body: { case: "prompt", value: { promptId, text, password: false, choices: [...choices] } },
   });
   if (answer === undefined) return [question];
   const { answer: said = "", answeredBy, at } = answer;

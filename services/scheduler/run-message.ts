@@ -34,8 +34,16 @@ export function failureMessage({ reason, message, nodeId, exitCode }: Failure): 
   return create(FailureSchema, { reason, message, nodeId, ...(exitCode !== undefined && { exitCode }) });
 }
 
-export function promptMessage({ promptId, attempt, text, password, openedAt }: Prompt): PromptMessage {
-  return create(PromptSchema, { promptId, attempt, text, password, openedAt: timestampFromDate(openedAt) });
+export function promptMessage(prompt: Prompt): PromptMessage {
+  const { promptId, attempt, text, password, choices, openedAt } = prompt;
+  return create(PromptSchema, {
+    promptId,
+    attempt,
+    text,
+    password,
+    choices: [...choices],
+    openedAt: timestampFromDate(openedAt),
+  });
 }
 
 /** A task as it stands; its output only when asked for, and why it waits only when that is given. */

@@ -120,7 +120,10 @@ export class Prompts {
     prompt.isTold = true;
     const { question } = prompt;
     this.#of.transcript.sayUrgently(
-      { case: "prompt", value: { $typeName: "antiphon.taskio.v1.PromptAsked", promptId, ...question } },
+      {
+        case: "prompt",
+        value: { $typeName: "antiphon.taskio.v1.PromptAsked", promptId, ...question, choices: [] },
+      },
       question.text.length,
     );
   }

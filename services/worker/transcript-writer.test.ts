@@ -102,11 +102,12 @@ describe("a transcript writer", () => {
     await transcript.write(STDOUT, Buffer.from("9abcdef"));
     await transcript.write(STDOUT, Buffer.from("more"));
     const question = {
-      $typeName: "antiphon.taskio.v1.PromptAsked",
+      $typeName: "antiphon.taskio.v1.PromptAsked" as const,
       promptId: "p",
       text: "?",
       password: false,
-    } as const;
+      choices: [],
+    };
     transcript.sayUrgently({ case: "prompt", value: question }, 1);
     await transcript.end();
     const said = await left(broker);

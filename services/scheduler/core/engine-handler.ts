@@ -92,6 +92,11 @@ export function approvalOf(config: JsonObject): Read<Approval> {
   return { value: { prompt, choices, failOnReject } };
 }
 
+/** What may be answered to an approval, as it is offered. */
+export function answersOf({ choices }: Approval): readonly string[] {
+  return choices.length > 0 ? choices.map((text) => text.trim()) : ["yes", "no"];
+}
+
 const approving = new Set(["y", "yes", "true", "ok", "approve", "approved"]);
 const rejecting = new Set(["n", "no", "false", "reject", "rejected", "deny", "denied"]);
 

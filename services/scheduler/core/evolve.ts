@@ -171,7 +171,8 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
       return;
     case "prompt_opened": {
       const { promptId, attempt, text, password, at } = event;
-      task.prompts.push({ ...closedPrompt, promptId, attempt, text, password, openedAt: at, state: "open" });
+      const asked = { promptId, attempt, text, password, choices: [], openedAt: at };
+      task.prompts.push({ ...asked, ...unanswered, state: "open" });
       task.openPrompts += 1;
       step.changed.add(task);
       step.enter(task, "waiting_for_input");
@@ -272,6 +273,7 @@ function fire(step: Step, task: Task, timer: Extract<RunEvent, { type: "timer_fi
 function keptPrompt({ openedAt, answeredBy, answer, ...prompt }: KeptPrompt): Prompt {
   return {
     ...prompt,
+    choices: [],
     openedAt: new Date(openedAt),
     state: answeredBy === undefined ? "attempt_ended" : "answered",
     answeredBy,
@@ -280,7 +282,7 @@ function keptPrompt({ openedAt, answeredBy, answer, ...prompt }: KeptPrompt): Pr
   };
 }
 
-const closedPrompt: Pick<Prompt, "answeredBy" | "requestId" | "answer"> = {
+const unanswered: Pick<Prompt, "answeredBy" | "requestId" | "answer"> = {
   answeredBy: undefined,
   requestId: undefined,
   answer: undefined,

@@ -89,6 +89,13 @@ describe("approval", () => {
     expect(task(run).lastSeqs.get(1)).toBe(2);
   });
 
+  test("offers what may be answered: its choices, else yes and no", () => {
+    expect(task(aRun([engine("approval", { choices: ["blue", " green "] })])).prompts).toMatchObject([
+      { choices: ["blue", "green"] },
+    ]);
+    expect(task(aRun([engine("approval")])).prompts).toMatchObject([{ choices: ["yes", "no"] }]);
+  });
+
   test("fails for good when it is rejected and that is to count", () => {
     const run = aRun([engine("approval", { fail_on_reject: true }, { retry })]);
     bringOn(run, answered("A", "approval-1", "no"));

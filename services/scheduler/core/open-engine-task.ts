@@ -1,6 +1,7 @@
 import { derivedInPartition } from "../../../lib/ids/derived-in-partition.ts";
 import { partitionOf } from "../../../lib/ids/partition.ts";
 import {
+  answersOf,
   approvalOf,
   type ConfigFault,
   childStartOf,
@@ -59,6 +60,7 @@ function ask(step: Step, task: Task, config: JsonObject): void {
     attempt: task.attempt,
     text: read.value.prompt,
     password: false,
+    choices: answersOf(read.value),
     openedAt: step.at,
     state: "open" as const,
     answeredBy: undefined,

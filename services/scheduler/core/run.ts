@@ -129,6 +129,8 @@ export interface Prompt {
   readonly attempt: number;
   readonly text: string;
   readonly password: boolean;
+  /** What may be answered; empty: any text. */
+  readonly choices: readonly string[];
   readonly openedAt: Date;
   state: "open" | "answered" | "attempt_ended";
   answeredBy: string | undefined;
