@@ -135,7 +135,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "answer-after-lease",
-    seed: 114,
+    seed: 175,
     title: "an owner answers from its records after its lease",
     changes: [
       {
@@ -155,7 +155,7 @@ export const plants: readonly Plant[] = [
           "    if (decision?.facts.length === 0 && performance.now() >= this.#leaseEndsAt) return decision.result;\n    const about = { run, runId, claim, decision: decision ?? undecided };",
       },
     ],
-    foundBy: ["stale answer"],
+    foundBy: ["stale answer", "answered and lost"],
   },
   {
     name: "report-deleted-before-commit",

@@ -7,9 +7,10 @@ import {
 } from "../../../gen/antiphon/internal/v1/owner_service_pb.ts";
 import type { Run as RunMessage } from "../../../gen/antiphon/scheduler/v1/run_pb.ts";
 import type { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
+import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { CommandRouter } from "../command-router.ts";
 import { runMessage } from "../run-message.ts";
-import { type LoadRun, owningOf, runFor } from "./access.ts";
+import { type LoadRun, owningOf, runFor, runNotFound } from "./access.ts";
 import { requestedRun } from "./requested-run.ts";
 import type { StartSource } from "./start-source.ts";
 import { refuse, requestIdFaults, signalFaults, startFaults } from "./validate.ts";
@@ -35,7 +36,9 @@ export function runCommands({ router, load, source }: RunCommandsDeps): RunComma
   ): Promise<RunMessage> => {
     refuse(requestIdFaults(asked.requestId));
     const caller = owningOf(context);
-    const { runId } = await runFor(caller, asked.runId, load);
+    const { runId } = asked;
+    // Whether there is such a run of the caller's says its owner, who has it at hand: history may be long.
+    if (!isRunId(runId)) throw runNotFound(runId);
     const requestId = asked.requestId || randomUUID();
     await router.execute(
       create(ExecuteRequestSchema, { ...caller, runId, requestId, command }),
