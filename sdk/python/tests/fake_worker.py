@@ -1,5 +1,6 @@
 """A worker small enough for a test: it listens on a socket, keeps what it hears and answers as told."""
 
+import contextlib
 import json
 import os
 import socket
@@ -33,6 +34,8 @@ class FakeWorker:
     def __init__(self, answer=lambda question: []):
         self._answer = answer
         self._heard = []
+        self._readers = []
+        self._is_over = threading.Event()
 
     def run(self, source, kind="program", name="main.py", python=sys.executable, stdin="", siblings=None):
         with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +47,8 @@ class FakeWorker:
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(path)
                 listener.listen()
-                threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+                accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+                accepting.start()
                 done = subprocess.run(
                     [python, "-I", "-u", str(SHIM), kind, str(file)],
                     input=stdin,
@@ -55,24 +59,29 @@ class FakeWorker:
                     cwd=folder,
                     env={"PATH": os.environ["PATH"], "ANTIPHON_SOCKET": path, "HOME": folder},
                 )
-                listener.shutdown(socket.SHUT_RDWR)
+                # Whatever the program connected waits before this one, which wakes who accepts.
+                self._is_over.set()
+                with socket.socket(socket.AF_UNIX) as last:
+                    last.connect(path)
+                    accepting.join(TIMEOUT_SECONDS)
             for reader in self._readers:
                 reader.join(TIMEOUT_SECONDS)
         return Ended(done.returncode, done.stdout, done.stderr, self._heard)
 
     def _accept(self, listener):
-        self._readers = []
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:
+            except BlockingIOError:
                 return
+            if self._is_over.is_set():
+                listener.setblocking(False)
             reader = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._readers.append(reader)
             reader.start()
 
     def _serve(self, connection):
-        with connection:
+        with connection, contextlib.suppress(ConnectionResetError):
             self._say(
                 connection,
                 {"type": "start", "run_id": "run", "task_id": "task", "attempt": 2, "input": {"x": [1]}},
@@ -86,7 +95,9 @@ class FakeWorker:
 
     @staticmethod
     def _say(connection, line):
-        connection.sendall(json.dumps(line).encode() + b"\n")
+        # A program may end before it reads what it is told; what it said is there all the same.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(json.dumps(line).encode() + b"\n")
 
 
 def answers(*values):
