@@ -2,7 +2,8 @@
  * What is said between whoever sits before the command and what it watches.
  *
  *   S1. One loop owns whoever answers; it asks one question at a time, in the
- *       order they came. What is shown meanwhile does not wait for it.
+ *       order they came; one whose answer is refused is asked again before the
+ *       next. What is shown meanwhile does not wait for it.
  *   S2. A question that somebody else answers is withdrawn at once.
  *   S3. A person's first Ctrl-C asks what to do, the second asks for the end and
  *       leaves without waiting; Ctrl-D instead of an answer leaves, and all goes
@@ -144,7 +145,15 @@ export class Conversation {
     const { message, faults } = refusalOf(error);
     const why = faults[0]?.message ?? message;
     await this.#options.screen.note(`the answer was not taken: ${plainText(why)}`);
-    if (question.mayAgain?.(error) === true) this.put(question);
+    if (question.mayAgain?.(error) === true) this.#putFirst(question);
+  }
+
+  /** Puts a question before those that wait (S1). */
+  #putFirst(question: Put): void {
+    const waiting = [...this.#questions];
+    this.#questions.clear();
+    for (const [id, each] of [[question.id, question] as const, ...waiting]) this.#questions.set(id, each);
+    this.#ring();
   }
 
   async #askWhatToDo(): Promise<void> {

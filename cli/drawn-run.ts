@@ -4,6 +4,7 @@ import { type Task, TaskState, type Wait } from "../gen/antiphon/scheduler/v1/ta
 import type { Node } from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
 import { isFinalTask } from "../sdk/typescript/antiphon.ts";
 import { failureText } from "./outcome.ts";
+import { questionText } from "./question-text.ts";
 import type { BookedRun, RunBook } from "./run-book.ts";
 import type { DrawnNode, DrawnRun } from "./run-tree.ts";
 import { clock } from "./times.ts";
@@ -102,7 +103,7 @@ function detailsOf(
   return [
     ...(wait === undefined || toldOtherwise.has(wait.reason) ? [] : [wait.message]),
     ...(state === TaskState.PENDING && lastFailure !== undefined ? [failureText(lastFailure, nodeId)] : []),
-    ...openPrompts.map(({ text }) => `asks ${JSON.stringify(text.trim())}`),
+    ...openPrompts.map((prompt) => `asks ${JSON.stringify(questionText(prompt).trim())}`),
   ];
 }
 

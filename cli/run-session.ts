@@ -22,6 +22,7 @@ import {
 import type { Asker } from "./asker.ts";
 import { Conversation, type Departure } from "./conversation.ts";
 import { plainText } from "./plain-text.ts";
+import { questionText } from "./question-text.ts";
 import { mayWait, RunBook } from "./run-book.ts";
 import { definitionOfRun } from "./run-definition.ts";
 import { RunView } from "./run-view.ts";
@@ -129,7 +130,7 @@ export class RunSession {
       this.#asked.add(id);
       const { taskId } = task;
       const { promptId, password: secret } = prompt;
-      const text = `${task.nodeId}: ${plainText(prompt.text).trimStart() || "> "}`;
+      const text = `${task.nodeId}: ${questionText(prompt).trimStart() || "> "}`;
       if (asker.isPerson) {
         const reply = async (answer: string) =>
           void (await antiphon.taskio.sendInput({ taskId, promptId, text: answer }));

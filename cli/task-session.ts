@@ -1,8 +1,9 @@
 import type { Failure, TaskState } from "../gen/antiphon/scheduler/v1/task_pb.ts";
-import type { Attachment, TaskEvent } from "../sdk/typescript/antiphon.ts";
+import { AnswerRefused, type Attachment, type TaskEvent } from "../sdk/typescript/antiphon.ts";
 import type { Asker } from "./asker.ts";
 import { Conversation, type Departure } from "./conversation.ts";
 import { plainText } from "./plain-text.ts";
+import { questionText } from "./question-text.ts";
 import type { Screen } from "./screen.ts";
 import { stateWord } from "./state-word.ts";
 import { TranscriptPrinter } from "./transcript-printer.ts";
@@ -68,8 +69,8 @@ export class TaskSession {
     const { screen } = this.#options;
     switch (event.kind) {
       case "prompt": {
-        const { promptId: id, text, password: secret, reply } = event;
-        this.#conversation.put({ id, text, secret, reply });
+        const { promptId: id, password: secret, reply } = event;
+        this.#conversation.put({ id, text: questionText(event), secret, reply, mayAgain });
         return;
       }
       case "prompt_closed":
@@ -96,6 +97,10 @@ export class TaskSession {
         await this.#printer.print(event, (promptId) => this.#conversation.hasAnswered(promptId));
     }
   }
+}
+
+function mayAgain(error: unknown): boolean {
+  return error instanceof AnswerRefused && error.reason !== "PROMPT_CLOSED";
 }
 
 /** States in which nothing is to be seen of the task itself. */

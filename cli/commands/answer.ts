@@ -5,6 +5,7 @@ import type { CommandContext } from "../command-context.ts";
 import { CommandFailure } from "../command-failure.ts";
 import { exitCode } from "../exit-code.ts";
 import { plainText } from "../plain-text.ts";
+import { questionText } from "../question-text.ts";
 import { type RequestIdOption, requestIdOption } from "../request-id-option.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { completeId } from "../task-id.ts";
@@ -62,7 +63,7 @@ function meant(
       .slice(0, 5)
       .map(
         ({ taskId, prompt }) =>
-          `antiphon answer ${taskId} ${prompt.promptId} TEXT (${shortened(prompt.text)})`,
+          `antiphon answer ${taskId} ${prompt.promptId} TEXT (${shortened(questionText(prompt))})`,
       )
       .join("; "),
   });
@@ -72,7 +73,7 @@ function meant(
 async function asked(context: CommandContext, prompt: Prompt): Promise<string | undefined> {
   const screen = context.screen();
   using asker = context.asker(screen);
-  const question = { text: prompt.text, secret: prompt.password };
+  const question = { text: questionText(prompt), secret: prompt.password };
   const answer = await asker.ask(question, new AbortController().signal);
   if (answer.kind === "answer") return answer.text;
   if (answer.kind === "nobody") throw usage("no answer is given, and standard input has none");

@@ -1,11 +1,12 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type Command, createCommand } from "commander";
 import { type Run, RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
-import { type Task, TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { type Prompt, type Task, TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Antiphon } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
 import { failureText } from "../outcome.ts";
 import { type FormatOption, show, showJson, withFormat } from "../output-format.ts";
+import { questionText } from "../question-text.ts";
 import { readableJson } from "../readable-json.ts";
 import { runResults } from "../run-results.ts";
 import type { Screen } from "../screen.ts";
@@ -75,10 +76,14 @@ function taskRows(task: Task): string[][] {
       : [["last failure", failureText(lastFailure)]]),
     ...(items === undefined ? [] : [["items", `${items.ended} of ${items.total} ended`]]),
     ...(childRunId === "" ? [] : [["run", childRunId]]),
-    ...task.openPrompts.map(({ text, password }) => ["asks", password ? `${text} (secret)` : text]),
+    ...task.openPrompts.map((prompt) => ["asks", askedText(prompt)]),
     ...task.artifacts.map(({ path, size }) => ["file", `${path} (${size} bytes)`]),
     ...(task.output.length === 0 ? [] : [["result", Buffer.from(task.output).toString()]]),
   ];
+}
+
+function askedText(prompt: Prompt): string {
+  return prompt.password ? `${prompt.text} (secret)` : questionText(prompt).trimEnd();
 }
 
 function runRows(run: Run): string[][] {

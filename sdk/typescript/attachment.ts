@@ -228,9 +228,9 @@ export class Attachment implements AsyncIterable<TaskEvent> {
         yield { kind: "prompt_closed", promptId: item.promptId, answered, answeredBy };
         continue;
       }
-      const { promptId, text, password } = item.prompt;
+      const { promptId, text, password, choices } = item.prompt;
       const reply = (answer: string) => this.#reply(promptId, answer);
-      yield { kind: "prompt", promptId, text, password, reply };
+      yield { kind: "prompt", promptId, text, password, choices, reply };
     }
   }
 }

@@ -34,7 +34,14 @@ export type TranscriptEvent = Numbered &
         readonly label: string;
       }
     | { readonly kind: "artifact"; readonly path: string; readonly name: string }
-    | { readonly kind: "asked"; readonly promptId: string; readonly text: string; readonly password: boolean }
+    | {
+        readonly kind: "asked";
+        readonly promptId: string;
+        readonly text: string;
+        readonly password: boolean;
+        /** What may be answered; any text when empty. */
+        readonly choices: readonly string[];
+      }
     | {
         readonly kind: "answered";
         readonly promptId: string;
@@ -60,6 +67,8 @@ export interface PromptEvent {
   readonly text: string;
   /** Whether the answer is secret. */
   readonly password: boolean;
+  /** What may be answered; any text when empty. */
+  readonly choices: readonly string[];
   /** Answers it. Resolves when the answer is stored, across broken connections; rejects with an `AnswerRefused`. */
   readonly reply: (answer: string) => Promise<void>;
 }
@@ -112,8 +121,8 @@ export function transcriptEvent(entry: Entry): TranscriptEvent | undefined {
     case "artifact":
       return { ...numbered, kind: "artifact", path: body.value.path, name: body.value.name };
     case "prompt": {
-      const { promptId, text, password } = body.value;
-      return { ...numbered, kind: "asked", promptId, text, password };
+      const { promptId, text, password, choices } = body.value;
+      return { ...numbered, kind: "asked", promptId, text, password, choices };
     }
     case "answer": {
       const { promptId, text, password, answeredBy } = body.value;

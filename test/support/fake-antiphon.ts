@@ -262,6 +262,8 @@ export class FakeAntiphon implements RunningService {
   readonly schedules: StoredSchedule[] = [];
   /** What was asked for, besides reading and watching: the method and its request. */
   readonly asked: { readonly method: string; readonly request: object }[] = [];
+  /** Why the next answers that are sent are refused, in their order. */
+  readonly answersRefused: string[] = [];
   /** What is said to wait when a run is asked for. */
   waits: readonly MessageInitShape<typeof WaitSchema>[] = [];
 
@@ -313,6 +315,11 @@ export class FakeAntiphon implements RunningService {
       },
       sendInput: (request) => {
         this.asked.push({ method: "sendInput", request });
+        const why = this.answersRefused.shift();
+        if (why !== undefined) {
+          const fault = { path: "text", reason: "FIELD_INVALID", message: why } as const;
+          throw toConnectError(DomainError.ofFaults([fault]));
+        }
         return {};
       },
     });

@@ -75,6 +75,42 @@ describe("antiphon workflow run on a terminal", () => {
     expect(command.echoes).toBe(true);
   });
 
+  test("shows what may be answered, and asks again before the next question when an answer is refused", async () => {
+    const answered = Promise.withResolvers<void>();
+    const asks = (text: string, choices: string[]) => ({
+      openPrompts: [{ promptId: "p1", text, choices, attempt: 1 }],
+    });
+    const waiting = { state: TaskState.WAITING_FOR_INPUT, run: RunState.RUNNING };
+    const { command, server } = await start(
+      aRun([
+        { ...waiting, nodeId: "A", task: asks("Ship?", ["ship", "hold", "drop"]) },
+        { ...waiting, nodeId: "B", task: asks("Sure?", ["yes", "no"]) },
+        { nodeId: "A", state: TaskState.COMPLETED, run: RunState.RUNNING, after: answered.promise },
+        { nodeId: "B", state: TaskState.COMPLETED, run: RunState.COMPLETED },
+      ]),
+      ["workflow", "run", file],
+    );
+    server.answersRefused.push("is none of ship, hold, drop");
+    const sent = () => server.asked.filter(({ method }) => method === "sendInput");
+    await command.shows('asks "Sure? (yes, no)"');
+    await until("it asks A", () => shown(command).at(-1) === "A: Ship? (ship, hold, drop)", 50_000);
+    command.type("boat\r");
+    await command.shows("the answer was not taken: is none of ship, hold, drop");
+    await until("it asks A again", () => shown(command).at(-1) === "A: Ship? (ship, hold, drop)", 50_000);
+    command.type("ship\r");
+    await until("the second answer is sent", () => sent().length === 2, 50_000);
+    await until("it asks B", () => shown(command).at(-1) === "B: Sure? (yes, no)", 50_000);
+    command.type("yes\r");
+    await until("the third answer is sent", () => sent().length === 3, 50_000);
+    answered.resolve();
+    expect((await command.ended()).code).toBe(0);
+    expect(sent().map(({ request }) => request)).toMatchObject([
+      { taskId: `${runId}.A`, text: "boat" },
+      { taskId: `${runId}.A`, text: "ship" },
+      { taskId: `${runId}.B`, text: "yes" },
+    ]);
+  });
+
   test("shows retries, waits, items and the runs that it started, and keeps lines that are too long to itself", async () => {
     const go = Promise.withResolvers<void>();
     const failure = { reason: "EXIT_CODE", message: `it ended with 3 ${"x".repeat(300)}`, nodeId: "B" };
