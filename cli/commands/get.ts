@@ -1,17 +1,17 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type Command, createCommand } from "commander";
 import { type Run, RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
-import { type Prompt, type Task, TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { type Task, TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Antiphon } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
 import { failureText } from "../outcome.ts";
 import { type FormatOption, show, showJson, withFormat } from "../output-format.ts";
-import { questionText } from "../question-text.ts";
 import { readableJson } from "../readable-json.ts";
 import { runResults } from "../run-results.ts";
+import { askedText, runRows } from "../run-rows.ts";
 import type { Screen } from "../screen.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
-import { runStateWord, stateWord } from "../state-word.ts";
+import { stateWord } from "../state-word.ts";
 import { completeId } from "../task-id.ts";
 import { took } from "../times.ts";
 
@@ -49,7 +49,7 @@ async function showRun(
 ): Promise<void> {
   if (options.output === "table" || options.output === "name") {
     const shown = { schema: RunSchema, message: run, names: [run.runId], headings: ["RUN", run.runId] };
-    return show(screen, options, { ...shown, rows: runRows(run) });
+    return show(screen, options, { ...shown, rows: runRows(run, new Date()) });
   }
   const json = readableJson(RunSchema, run) as JsonObject;
   // A run's tasks come without what they gave. Where that is too large together, it is left out.
@@ -79,32 +79,5 @@ function taskRows(task: Task): string[][] {
     ...task.openPrompts.map((prompt) => ["asks", askedText(prompt)]),
     ...task.artifacts.map(({ path, size }) => ["file", `${path} (${size} bytes)`]),
     ...(task.output.length === 0 ? [] : [["result", Buffer.from(task.output).toString()]]),
-  ];
-}
-
-function askedText(prompt: Prompt): string {
-  return prompt.password ? `${prompt.text} (secret)` : questionText(prompt).trimEnd();
-}
-
-function runRows(run: Run): string[][] {
-  const { createdAt, endedAt, failure, labels, priority, parentRunId, scheduleId, rerunOf, waits } = run;
-  return [
-    ["name", run.name],
-    ["state", runStateWord(run.state) + (run.cancelRequested ? " (asked to end)" : "")],
-    ["took", took(createdAt, endedAt, new Date())],
-    ...(failure === undefined ? [] : [["failure", failureText(failure)]]),
-    ...Object.entries(labels).map(([key, value]) => ["label", `${key}=${value}`]),
-    ...(priority === 0 ? [] : [["priority", String(priority)]]),
-    ...(parentRunId === "" ? [] : [["parent", parentRunId]]),
-    ...(scheduleId === "" ? [] : [["schedule", scheduleId]]),
-    ...(rerunOf === "" ? [] : [["rerun of", rerunOf]]),
-    ...waits.map(({ taskId, message }) => {
-      const node = taskId.slice(run.runId.length + 1);
-      return ["waits", node === "" ? message : `${node}: ${message}`];
-    }),
-    ...run.tasks.map(({ nodeId, state, failure: why }) => [
-      `node ${nodeId}`,
-      why === undefined ? stateWord(state) : `${stateWord(state)}: ${failureText(why)}`,
-    ]),
   ];
 }
