@@ -1,6 +1,7 @@
 import { type Command, createCommand } from "commander";
 import { type Antiphon, transcriptEvent } from "../../sdk/typescript/antiphon.ts";
 import type { CommandContext } from "../command-context.ts";
+import { refuseWorkflow } from "../refuse-workflow.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { completeId } from "../task-id.ts";
 import { TranscriptPrinter } from "../transcript-printer.ts";
@@ -15,7 +16,7 @@ interface LogsOptions extends ServerOptions {
 export function logsCommand(context: CommandContext): Command {
   const command = createCommand("logs")
     .description("show what a task wrote, asked and was told so far")
-    .argument("<id>", "a task's id, or the beginning of it")
+    .argument("<id>", "a task's id, or the beginning of it; RUN.NODE for one node of a run")
     .option("-f, --follow", "go on until it ends")
     .option("--raw", "only the bytes that the program wrote")
     .option("--after <cursor>", "only what comes after this cursor, such as 1-17")
@@ -24,6 +25,7 @@ export function logsCommand(context: CommandContext): Command {
       const screen = context.screen();
       const printer = new TranscriptPrinter(screen, { raw: options.raw === true });
       const taskId = await completeId(antiphon, id);
+      await refuseWorkflow(antiphon, { id: taskId, command: "logs" });
       const { after = "" } = options;
       if (options.follow === undefined) return await printSoFar(antiphon, { taskId, after, printer });
       for await (const event of antiphon.task(taskId).attach({ after })) {

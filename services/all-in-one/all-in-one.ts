@@ -142,6 +142,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
     startUp: {
       version,
       dataDirectory,
+      mustNameFolder: !config.isUsualFolder,
       postgres: database.chosen,
       broker: brokerage.chosen,
       ...(isolation.kind === "usable"

@@ -8,6 +8,8 @@ export interface AllInOneConfig {
   readonly host: string;
   readonly port: number;
   readonly dataDirectory: string;
+  /** Whether that is where commands look for it: `.antiphon` where the server was started. */
+  readonly isUsualFolder: boolean;
   /** Undefined: a Postgres of our own. */
   readonly databaseUrl: string | undefined;
   /** Undefined: a Redis of our own where there is one, else memory. */
@@ -16,11 +18,13 @@ export interface AllInOneConfig {
   readonly secretKey: Secret | undefined;
 }
 
+const usualFolder = ".antiphon";
+
 const schema = {
   /** Seed 003's and 004's names. Loopback unless said otherwise. */
   API_HOST: z.string().min(1).default("127.0.0.1"),
   API_PORT: port.default(8_000),
-  ANTIPHON_DATA_DIR: z.string().min(1).default(".antiphon"),
+  ANTIPHON_DATA_DIR: z.string().min(1).default(usualFolder),
   DATABASE_URL: z.string().min(1).optional(),
   ...redisVariables,
   ANTIPHON_SECRET_KEY: secret.optional(),
@@ -33,6 +37,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AllInOneConfig {
     host: read.API_HOST,
     port: read.API_PORT,
     dataDirectory: resolve(read.ANTIPHON_DATA_DIR),
+    isUsualFolder: resolve(read.ANTIPHON_DATA_DIR) === resolve(usualFolder),
     databaseUrl: read.DATABASE_URL,
     redisUrl: redisUrlOf(read),
     secretKey: read.ANTIPHON_SECRET_KEY,

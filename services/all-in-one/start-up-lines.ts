@@ -4,6 +4,8 @@ import { styleText } from "node:util";
 export interface StartUp {
   readonly version: string;
   readonly dataDirectory: string;
+  /** Whether commands called where the server was do not find that folder by themselves. */
+  readonly mustNameFolder: boolean;
   readonly postgres: string;
   readonly broker: string;
   readonly sandbox: string;
@@ -29,8 +31,14 @@ export function startUpLines(start: StartUp): string[] {
     fact("serving", `${start.url}   gRPC, gRPC-web, Connect and JSON on one port, with reflection`),
     `ready in ${(start.readyInMs / 1_000).toFixed(1)} s; try in a second terminal:`,
     "",
+    ...(start.mustNameFolder ? [`  export ANTIPHON_DATA_DIR=${shellWord(start.dataDirectory)}`] : []),
     "  npx antiphon run examples/hello.py",
     "  npx antiphon workflow run examples/fanout.json",
     "",
   ];
+}
+
+/** A text as one word of a shell's line. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -186,10 +186,14 @@ describe("antiphon", { timeout: 240_000 }, () => {
     expect(findings).toContainEqual(expect.objectContaining({ name: `port ${new URL(url).port}` }));
   });
 
-  test("says of a workflow's run how it is watched", async () => {
-    const { code, stderr } = await antiphon(["attach", runId]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining(`antiphon runs watch ${runId}`)]);
-  });
+  test.each(["attach", "logs"])(
+    "says at %s of a workflow's run how it and its nodes are watched",
+    async (command) => {
+      const { code, stderr } = await antiphon([command, runId]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`antiphon runs watch ${runId} shows it; antiphon ${command} ${runId}.NODE`);
+    },
+  );
 
   test("leaves no folder behind for a task that left no files", async () => {
     const zip = new ZipFile();
