@@ -9,6 +9,9 @@ import type { Screen } from "./screen.ts";
 /** How often runs are drawn again while nothing changes: often enough for clocks in seconds. */
 const redrawMs = 500;
 
+/** Changes that come closer together than this are drawn together. */
+const betweenDrawsMs = 100;
+
 /** Runs as they are watched: trees that are drawn over on a terminal, else a line for each change of a task. */
 export class RunView implements AsyncDisposable {
   readonly #screen: Screen;
@@ -16,6 +19,8 @@ export class RunView implements AsyncDisposable {
   readonly #region: LiveRegion | undefined;
   readonly #over = new AbortController();
   readonly #redrawing: Promise<void>;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #due: NodeJS.Timeout | undefined;
 
   constructor(screen: Screen, book: RunBook) {
     this.#screen = screen;
@@ -31,9 +36,20 @@ export class RunView implements AsyncDisposable {
       await this.#screen.line(line);
   }
 
-  /** Draws what is known; nothing but on a terminal. */
+  /** Draws what is known, at most ten times a second; nothing but on a terminal. */
   draw(): void {
+    if (this.#region === undefined || this.#due !== undefined) return;
+    const restMs = this.#drawnAt + betweenDrawsMs - performance.now();
+    if (restMs <= 0) return this.#paint();
+    this.#due = setTimeout(() => {
+      this.#due = undefined;
+      this.#paint();
+    }, restMs);
+  }
+
+  #paint(): void {
     if (this.#region === undefined) return;
+    this.#drawnAt = performance.now();
     const { columns, rows } = this.#screen.size;
     const now = new Date();
     const runs = drawnRuns(this.#book, now);
@@ -50,7 +66,8 @@ export class RunView implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort();
     await this.#redrawing;
-    this.draw();
+    clearTimeout(this.#due);
+    this.#paint();
     this.#region?.leave();
   }
 
