@@ -14,10 +14,12 @@
  *       on with its parent.
  *   H5. What H3 and H4 ask of a child follows from the parent as it stands, so it
  *       does not matter in which order, or how often, it is asked.
- *   H6. Of all runs below one root so many are alive at a time at most. They lie in
- *       one partition, so their owner can count them.
+ *   H6. The runs below one root have so many tasks alive at a time at most. They
+ *       lie in one partition, so their owner can count them. Few are begun at once,
+ *       because each is a record in memory before it is committed.
  */
 import { Backoff } from "../../lib/async/backoff.ts";
+import { Semaphore } from "../../lib/async/semaphore.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import { isRunId, taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
@@ -37,14 +39,15 @@ import { childRunIdOf } from "./core/open-engine-task.ts";
 import type { Plan } from "./core/plan.ts";
 import { type Run, type Task, taskOf } from "./core/run.ts";
 import { isFinalRun } from "./core/task-state.ts";
+import { Families } from "./families.ts";
 import type { Owner } from "./owner.ts";
 import type { WorkflowStore } from "./workflow-store.ts";
 
 /** How much all outputs of a child may take as the output of the parent's node, in bytes. */
 const maxResultsBytes = 1024 * 1024;
 
-/** How many runs below one root may be alive at a time. */
-const maxAliveBelow = 10_000;
+/** How many runs are begun at once. */
+const maxStarts = 8;
 
 export interface ChildRunsOptions {
   readonly owner: Pick<Owner, "execute">;
@@ -67,8 +70,8 @@ export class ChildRuns {
   readonly #options: ChildRunsOptions;
   readonly #stop = new AbortController();
   readonly #underway = new Set<Promise<void>>();
-  /** The runs that are alive, or about to be, below each root (H6). */
-  readonly #alive = new Map<string, Set<string>>();
+  readonly #families = new Families();
+  readonly #starts = new Semaphore(maxStarts);
   /** Records that hold what may never have been committed. */
   readonly #dropped = new WeakSet<Run>();
 
@@ -86,9 +89,13 @@ export class ChildRuns {
           this.#keepOn(waiting, async () => await this.#start(waiting));
       }
       for (const event of events) this.#passOn(run, event);
-      if (run.parent === undefined || !isFinalRun(run.state)) continue;
-      this.#forget(run);
-      this.#carryEnd(run);
+      if (run.parent === undefined) continue;
+      if (isFinalRun(run.state)) {
+        this.#families.forget(rootOf(run), run.runId);
+        this.#carryEnd(run);
+      } else {
+        this.#families.count(rootOf(run), run.runId, run.tasks.length);
+      }
     }
   }
 
@@ -100,7 +107,7 @@ export class ChildRuns {
     }
     const { parent } = run;
     if (parent === undefined) return;
-    this.#aliveBelow(rootOf(run)).add(run.runId);
+    this.#families.count(rootOf(run), run.runId, run.tasks.length);
     const about = { run, task: { name: parent.nodeId, attempt: parent.attempt }, childRunId: run.runId };
     this.#keepOn(about, async () => await this.#align(run.runId, parent));
   }
@@ -109,7 +116,7 @@ export class ChildRuns {
   drop(runs: ReadonlySet<Run>): void {
     for (const run of runs) {
       this.#dropped.add(run);
-      this.#forget(run);
+      this.#families.forget(rootOf(run), run.runId);
     }
   }
 
@@ -117,19 +124,6 @@ export class ChildRuns {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#underway);
-  }
-
-  #aliveBelow(rootRunId: string): Set<string> {
-    const alive = this.#alive.get(rootRunId) ?? new Set<string>();
-    this.#alive.set(rootRunId, alive);
-    return alive;
-  }
-
-  #forget(run: Run): void {
-    const root = rootOf(run);
-    const alive = this.#alive.get(root);
-    alive?.delete(run.runId);
-    if (alive?.size === 0) this.#alive.delete(root);
   }
 
   /** Tries until it is done, is refused, or the partition is another's. */
@@ -162,10 +156,13 @@ export class ChildRuns {
     const config = configOf(run, current);
     const read = "fault" in config ? config : childStartOf(config.value);
     if ("fault" in read) throw new Error(`run ${run.runId}: ${task.name} began with a config that is none`);
+    using _place = await this.#starts.place();
+    if (this.#dropped.has(run) || this.#stop.signal.aborted) return;
     const found = await workflows.find(run.clientId, wantedOf(read.value));
     const plan = found && (await planOf(found.workflowId));
     const input = read.value.input ?? {};
     const [fault] = plan?.inputSchema?.check(input) ?? [];
+    if (this.#dropped.has(run)) return;
     const rootRunId = rootOf(run);
     const parent = {
       runId: run.runId,
@@ -174,11 +171,8 @@ export class ChildRuns {
       depth: (run.parent?.depth ?? 0) + 1,
       rootRunId,
     };
-    if (this.#dropped.has(run)) return;
-    const alive = this.#aliveBelow(rootRunId);
-    const hasRoom = alive.has(childRunId) || alive.size < maxAliveBelow;
+    const hasRoom = this.#families.admit(rootRunId, childRunId, plan?.nodes.length ?? 0);
     const refusal = refusalOf({ found, fault, hasRoom });
-    if (refusal === undefined) alive.add(childRunId);
     const starting = owner.execute(childRunId, (existing) => {
       if (existing !== undefined || plan === undefined || found === undefined || refusal !== undefined) {
         return { facts: [], result: existing };
@@ -200,15 +194,16 @@ export class ChildRuns {
     });
     const child = await starting.catch(async (error: unknown) => {
       if (!isRefusal(error)) throw error;
-      alive.delete(childRunId);
+      this.#families.forget(rootRunId, childRunId);
       await this.#end(parent, { childRunId, outcome: refused("CHILD_FAILED", error.message) });
       return "refused" as const;
     });
     if (child === "refused") return;
     if (child !== undefined && isFinalRun(child.state)) {
-      alive.delete(childRunId);
+      this.#families.forget(rootRunId, childRunId);
       await this.#end(parent, { childRunId, outcome: outcomeOf(child) });
     } else if (child === undefined && refusal !== undefined) {
+      this.#families.forget(rootRunId, childRunId);
       await this.#end(parent, { childRunId, outcome: refusal });
     } else {
       await this.#align(childRunId, parent);
@@ -329,7 +324,7 @@ function refusalOf({
   readonly fault: { readonly at: string; readonly message: string } | undefined;
   readonly hasRoom: boolean;
 }): Outcome | undefined {
-  if (!hasRoom) return refused("RUN_LIMIT", `${maxAliveBelow} runs are alive below one`);
+  if (!hasRoom) return refused("RUN_LIMIT", "the runs that are alive below one have too many tasks");
   if (found === undefined) return refused("WORKFLOW_NOT_FOUND", "there is no such workflow");
   return fault && refused("INPUT_INVALID", `input${fault.at} ${fault.message}`);
 }

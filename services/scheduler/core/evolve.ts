@@ -58,6 +58,7 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     isCancelRequested: false,
     isPausedWithParent: false,
     unfinished: used.nodes.length,
+    outputLength: 0,
     signals: [],
     awaiting: new Map(),
     signalRequests: new Map(),

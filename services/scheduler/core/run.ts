@@ -14,6 +14,9 @@ export const maxEvents = 100_000;
 /** How many tasks a run may have, items included: each is in memory as long as the run goes on, and its end is an event. */
 export const maxTasks = 100_000;
 
+/** How much all outputs of a run may take, in characters of JSON: they are in memory as long as it goes on. Larger work becomes sub-runs, or is kept elsewhere. */
+export const maxOutputLength = 64 * 1024 * 1024;
+
 /** One execution. */
 export interface Run {
   readonly runId: string;
@@ -42,6 +45,8 @@ export interface Run {
   isPausedWithParent: boolean;
   /** How many tasks are not final yet. */
   unfinished: number;
+  /** How much all outputs take, in characters of JSON. */
+  outputLength: number;
   /** Signals that no task has taken yet, oldest first. */
   readonly signals: Signal[];
   /** Tasks that wait for a signal, by its name; first who has waited longest. */

@@ -32,6 +32,16 @@ const retry: RetryPolicy = {
   nonRetryable: [],
 };
 
+test("a run whose outputs are too large together fails the node that brings one more", () => {
+  const large = "x".repeat(1024 * 1024);
+  const nodes = Array.from({ length: 70 }, (_, index) => aNode(`A${index}`));
+  const run = aRun(nodes);
+  for (const { id } of nodes) bringOn(run, completed(id, { output: large as never }));
+  const failed = nodes.filter(({ id }) => taskOfNode(run, id).state === "failed");
+  expect(failed).toHaveLength(7);
+  expect(run).toMatchObject({ state: "failed", failure: { reason: "OUTPUT_LIMIT", nodeId: "A63" } });
+});
+
 describe("conditions", () => {
   test("that one fact leads to take so many steps together at most; those after fail their nodes", () => {
     const list = Array.from({ length: 20_000 }, (_, index) => index);

@@ -21,7 +21,7 @@ import { configOf, scopeOf } from "./node-config.ts";
 import { openEngineTask } from "./open-engine-task.ts";
 import type { PlannedNode } from "./plan.ts";
 import { retryDelayMs } from "./retry.ts";
-import { isHolding, maxEvents, type Prompt, type Run, type Task } from "./run.ts";
+import { isHolding, maxEvents, maxOutputLength, type Prompt, type Run, type Task } from "./run.ts";
 import { endRun, settleDependents, settleFailureNode } from "./settle.ts";
 import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
 
@@ -121,7 +121,15 @@ export class Step implements Consequences {
     this.#setTimer(task, "timeout", this.nodeOf(task).timeoutMs);
   }
 
+  /** Completes a task, unless its run has more outputs than it may keep. */
   complete(task: Task, output: Json): void {
+    const length = JSON.stringify(output).length;
+    if (this.run.outputLength + length > maxOutputLength) {
+      const message = `the outputs of the run would take more than ${maxOutputLength} characters`;
+      this.fail(task, { reason: "OUTPUT_LIMIT", message });
+      return;
+    }
+    this.run.outputLength += length;
     task.output = output;
     this.enter(task, "completed");
   }
