@@ -45,7 +45,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "no-epoch-check",
-    seed: 11,
+    seed: 12,
     title: "an owner commits without a check of its epoch",
     changes: [
       {
@@ -96,7 +96,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "report-forgotten",
-    seed: 2,
+    seed: 1,
     title: "a worker forgets a report before its commit was confirmed",
     changes: [
       {
@@ -109,7 +109,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "lapse-without-wait",
-    seed: 17,
+    seed: 1,
     title: "an owner ends a lease without having waited for it",
     changes: [
       {
@@ -199,7 +199,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "repeat-applied",
-    seed: 7,
+    seed: 6,
     title: "an owner applies the repeat of a report again",
     changes: [
       {
@@ -232,7 +232,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "trimmed-before-archived",
-    seed: 125,
+    seed: 9,
     title: "taskio trims output before it is stored",
     changes: [
       {
@@ -246,7 +246,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "never-published-again",
-    seed: 1,
+    seed: 12,
     title: "an owner publishes lost work never again",
     changes: [{ file: sweeper, find: "    await dispatcher.sweep({ leaseMs, roundMs });\n", replace: "" }],
     foundBy: ["never ends"],
