@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { DomainError } from "../../lib/errors/domain-error.ts";
 import { logger } from "../../lib/log/log.ts";
-import { aNode, aStart, at } from "../../test/support/a-run.ts";
+import { aNode, aStart, at, signalled } from "../../test/support/a-run.ts";
 import { until } from "../../test/support/until.ts";
 import { ChildRuns, type ChildRunsOptions } from "./child-runs.ts";
 import { decideCancel, decidePause, decideResume } from "./core/decide-command.ts";
@@ -64,7 +65,7 @@ afterEach(async () => {
   for (const conductor of conductors.splice(0)) await conductor[Symbol.asyncDispose]();
 });
 
-function conductorOf(runs: Runs): ChildRuns {
+function conductorOf(runs: Runs, more: Partial<ChildRunsOptions> = {}): ChildRuns {
   const conductor = new ChildRuns({
     owner: runs,
     workflows: {
@@ -79,6 +80,7 @@ function conductorOf(runs: Runs): ChildRuns {
     },
     planOf: async () => planOf(childDefinition),
     log: logger("test", "silent"),
+    ...more,
   });
   conductors.push(conductor);
   return conductor;
@@ -133,5 +135,36 @@ describe("ChildRuns", () => {
     runs.takeOver(conductor);
     await conductor[Symbol.asyncDispose]();
     expect(runs.get(childId).state).toBe("paused");
+  });
+
+  test("counts no sub-run against the bound that its owner could not begin", async () => {
+    const runs = new Runs();
+    // Two of these are more tasks than may be alive below one run.
+    const nodes = Array.from({ length: 60_000 }, (_, index) =>
+      aNode(`X${index}`, [], { handler: "sleep", config: { duration: "1h" } }),
+    );
+    const plan = planOf({ name: "child", nodes });
+    let isAway = true;
+    runs.conductor = conductorOf(runs, {
+      planOf: async () => plan,
+      owner: {
+        execute: async (runId, decide) => {
+          if (runId === parentId || !isAway) return await runs.execute(runId, decide);
+          isAway = false;
+          throw new DomainError("OWNER_UNAVAILABLE", "the owner is away");
+        },
+      },
+    });
+    const workflow = { handler: "workflow", config: { workflow_name: "child" } };
+    const start = aStart([
+      aNode("P", [], workflow),
+      aNode("S", [], { handler: "wait_for_signal", config: { signal: "go" } }),
+      aNode("Q", ["S"], workflow),
+    ]);
+    await runs.execute(parentId, () => ({ facts: [start], result: undefined }));
+    await until("the first was not begun", () => !isAway);
+    await runs.execute(parentId, () => ({ facts: [signalled("go", 1)], result: undefined }));
+    const second = taskOf(runs.get(parentId), "Q")?.childRunId ?? "";
+    await until("the second runs", () => runs.has(second));
   });
 });

@@ -193,8 +193,9 @@ export class ChildRuns {
       return { facts: decideStart(existing, start), result: undefined, plan };
     });
     const child = await starting.catch(async (error: unknown) => {
-      if (!isRefusal(error)) throw error;
+      // Should it have begun after all, whoever takes the partition over counts it.
       this.#families.forget(rootRunId, childRunId);
+      if (!isRefusal(error)) throw error;
       await this.#end(parent, { childRunId, outcome: refused("CHILD_FAILED", error.message) });
       return "refused" as const;
     });
