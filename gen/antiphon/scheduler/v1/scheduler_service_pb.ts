@@ -1988,8 +1988,8 @@ export const SchedulerService: GenService<{
   },
   /**
    * PauseRun keeps further tasks from starting; what a worker holds goes on.
-   * Timers that let tasks go on wait, too; time limits of what is being carried
-   * out do not. The runs that its `workflow` nodes started are paused with it, and go
+   * Sleeps and delays of retries pass, and what comes after them waits; time limits
+   * of what is being carried out count on. The runs that its `workflow` nodes started are paused with it, and go
    * on with it unless they were paused before. A run that is paused, held or ended
    * stays as it is; that is not an error.
    *
