@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "./content-digest.ts";
 
 /** What the keys of all files of a run begin with. */
 export const artifactsOf = (runId: string): string => `artifacts/${runId}`;
@@ -10,6 +10,5 @@ export function artifactKey(file: {
   readonly attempt: number;
   readonly path: string;
 }): string {
-  const digest = createHash("sha256").update(file.path).digest("hex");
-  return `${artifactsOf(file.runId)}/${file.nodeId}/${file.attempt}/${digest}`;
+  return `${artifactsOf(file.runId)}/${file.nodeId}/${file.attempt}/${sha256(file.path)}`;
 }

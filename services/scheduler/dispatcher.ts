@@ -19,7 +19,7 @@ import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { encodeAssignment, workStreamOf } from "../../lib/streams/work-stream.ts";
 import { type JsonObject, jsonBytes } from "./core/json.ts";
-import type { Run, Task } from "./core/run.ts";
+import { isUntaken, type Run, type Task } from "./core/run.ts";
 import { isFinalTask } from "./core/task-state.ts";
 import { FairQueue, type Ready } from "./fair-queue.ts";
 import type { ListeningClock } from "./lease-watch.ts";
@@ -160,7 +160,7 @@ export class Dispatcher {
     if (current.length > 0) this.#options.log.warn({ count: current.length }, "work published again");
     for (const { run, task, config } of current) {
       this.settle(task);
-      if (isWaiting(task)) this.add(run, task, config);
+      if (isUntaken(task)) this.add(run, task, config);
     }
   }
 
@@ -218,13 +218,9 @@ export class Dispatcher {
   }
 }
 
-function isWaiting(task: Task): boolean {
-  return task.state === "queued" && task.lease === undefined;
-}
-
 /** Whether nothing has happened to the task since it became ready. */
 function isCurrent({ task, attempt }: Ready): boolean {
-  return isWaiting(task) && task.attempt === attempt;
+  return isUntaken(task) && task.attempt === attempt;
 }
 
 function assignmentOf({ run, task, attempt, config }: Ready): Uint8Array {

@@ -9,7 +9,7 @@ const builtIn: readonly string[] = [
   "call_external_service",
   "llm",
   "unreliable_handler",
-] as const;
+];
 
 /** How long what was read is good. */
 const freshMs = 1_000;

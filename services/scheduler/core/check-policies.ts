@@ -4,6 +4,7 @@
 import type { FieldFault } from "../../../lib/errors/domain-error.ts";
 import type { NodeDefinition } from "./definition.ts";
 import { engineConfigFault, isEngineHandler } from "./engine-handler.ts";
+import { maxItems } from "./items.ts";
 import type { Json } from "./json.ts";
 import { maxRetryDelayMs } from "./retry.ts";
 import { compile } from "./template.ts";
@@ -12,7 +13,6 @@ const maxLimitMs = 365 * 24 * 60 * 60 * 1_000;
 const maxAttempts = 1_000;
 const maxNonRetryable = 100;
 const maxConditionLength = 4 * 1024;
-const maxItems = 10_000;
 /** A worker has no more. */
 const maxLabels = 4;
 const maxPriority = 100;

@@ -10,11 +10,10 @@ import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { RunState } from "../core/task-state.ts";
 import type { RunFilter } from "../run-store.ts";
 import { runStateOf } from "../state-message.ts";
-import { refuse } from "./validate.ts";
+import { labelForm, refuse } from "./validate.ts";
 
 const maxTextLength = 200;
 const maxLabels = 32;
-const labelKeyForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 
 /** The years that timestamps have, 1 to 9999, less their last second: rounded up it is in none. */
 const minSeconds = -62_135_596_800n;
@@ -52,7 +51,7 @@ export function runFilter(request: ListRunsRequest): RunFilter {
   const labels = Object.entries(request.labels);
   if (labels.length > maxLabels) fault("labels", `has more than ${maxLabels} entries`);
   for (const [key, value] of labels.slice(0, maxLabels)) {
-    if (!labelKeyForm.test(key)) fault("labels", "has a key that no label has");
+    if (!labelForm.test(key)) fault("labels", "has a key that no label has");
     else if (!isShort(value)) fault(`labels.${key}`, `is longer than ${maxTextLength} characters`);
   }
   const filter: RunFilter = {

@@ -33,7 +33,8 @@ const maxSchemaBytes = 64 * 1024;
 const maxPriority = 100;
 const maxRunLabels = 32;
 const maxLabelLength = 200;
-const labelForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
+/** The form of the name of a run's label. */
+export const labelForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 /** What operators and users call the queue of nodes that name none. */
 const defaultQueue = "default";
 const maxArguments = 100;

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
@@ -9,6 +9,7 @@ import {
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { derivedUuid } from "../../../lib/ids/derived-uuid.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
+import { sha256 } from "../content-digest.ts";
 import { requestIdReused } from "../core/decide-command.ts";
 import { canonicalText } from "../core/definition.ts";
 import { workflowEntryMessage, workflowMessage } from "../workflow-message.ts";
@@ -122,8 +123,4 @@ function visibleClient({ admin, clientId }: Owning): string | undefined {
 function workflowNotFound(workflowId: string): DomainError {
   const metadata = { workflow_id: workflowId.slice(0, 100) };
   return new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
-}
-
-function sha256(content: string | Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }
