@@ -166,5 +166,6 @@ describe("ChildRuns", () => {
     await runs.execute(parentId, () => ({ facts: [signalled("go", 1)], result: undefined }));
     const second = taskOf(runs.get(parentId), "Q")?.childRunId ?? "";
     await until("the second runs", () => runs.has(second));
+    expect(runs.get(second).tasks).toHaveLength(60_000);
   });
 });

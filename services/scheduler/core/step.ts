@@ -24,7 +24,6 @@ import { retryDelayMs } from "./retry.ts";
 import { isHolding, maxEvents, maxOutputLength, type Prompt, type Run, type Task } from "./run.ts";
 import { endRun, settleDependents, settleFailureNode } from "./settle.ts";
 import { isFinalTask, leadsTo, type TaskState } from "./task-state.ts";
-import { lengthOf } from "./template.ts";
 
 /** What an event brought about, for those who act on it and watch it. */
 export interface Consequences {
@@ -124,7 +123,7 @@ export class Step implements Consequences {
 
   /** Completes a task, unless its run has more outputs than it may keep. */
   complete(task: Task, output: Json): void {
-    const length = lengthOf(output);
+    const length = JSON.stringify(output).length;
     if (this.run.outputLength + length > maxOutputLength) {
       const message = `the outputs of the run would take more than ${maxOutputLength} characters`;
       this.fail(task, { reason: "OUTPUT_LIMIT", message });

@@ -116,8 +116,8 @@ class Values {
 const lengths = new WeakMap<object, number>();
 const texts = new WeakMap<object, string>();
 
-/** How long a value is as text; found out once for each object. */
-export function lengthOf(value: Json): number {
+/** How long a value is as text. */
+function lengthOf(value: Json): number {
   if (typeof value !== "object" || value === null) return shownText(value).length;
   const length = lengths.get(value) ?? JSON.stringify(value).length;
   lengths.set(value, length);
