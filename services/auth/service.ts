@@ -29,7 +29,7 @@ export function authService({
   clients,
   secretHash,
   issue,
-}: AuthServiceNeeds): ServiceImpl<typeof AuthService> {
+}: AuthServiceNeeds): Pick<ServiceImpl<typeof AuthService>, "issueToken" | "whoAmI"> {
   return {
     async issueToken(request) {
       const { clientId, clientSecret } = validCredentials(request);

@@ -6,18 +6,18 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Audience, Client } from "./client_pb.ts";
 import { file_antiphon_auth_v1_client } from "./client_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file antiphon/auth/v1/auth_service.proto.
  */
 export const file_antiphon_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNhbnRpcGhvbi9hdXRoL3YxL2F1dGhfc2VydmljZS5wcm90bxIQYW50aXBob24uYXV0aC52MSI9ChFJc3N1ZVRva2VuUmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSFQoNY2xpZW50X3NlY3JldBgCIAEoCSKIAQoSSXNzdWVUb2tlblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghhdWRpZW5jZRgDIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2UiDwoNV2hvQW1JUmVxdWVzdCJqCg5XaG9BbUlSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDK4AQoLQXV0aFNlcnZpY2USVwoKSXNzdWVUb2tlbhIjLmFudGlwaG9uLmF1dGgudjEuSXNzdWVUb2tlblJlcXVlc3QaJC5hbnRpcGhvbi5hdXRoLnYxLklzc3VlVG9rZW5SZXNwb25zZRJQCgZXaG9BbUkSHy5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlcXVlc3QaIC5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_antiphon_auth_v1_client, file_google_protobuf_timestamp]);
+  fileDesc("CiNhbnRpcGhvbi9hdXRoL3YxL2F1dGhfc2VydmljZS5wcm90bxIQYW50aXBob24uYXV0aC52MSJNChFJc3N1ZVRva2VuUmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSFQoNY2xpZW50X3NlY3JldBgCIAEoCRIOCgZzY29wZXMYAyADKAki5wEKEklzc3VlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEhUKDXJlZnJlc2hfdG9rZW4YBCABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYBiADKAkiagoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJEiwKCGF1ZGllbmNlGAIgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIOCgZzY29wZXMYAyADKAki6QEKFFJlZnJlc2hUb2tlblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghhdWRpZW5jZRgDIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USFQoNcmVmcmVzaF90b2tlbhgEIAEoCRI2ChJyZWZyZXNoX2V4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNjb3BlcxgGIAMoCSJNChJSZXZva2VUb2tlblJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhUKDWNsaWVudF9zZWNyZXQYAiABKAkSDQoFdG9rZW4YAyABKAkiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSJRChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIVCg1jbGllbnRfc2VjcmV0GAIgASgJEg0KBXRva2VuGAMgASgJIuoBChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSEQoJY2xpZW50X2lkGAIgASgJEiwKCGF1ZGllbmNlGAMgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIOCgZzY29wZXMYBCADKAkSLQoJaXNzdWVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdyZWZyZXNoGAcgASgIIiUKFEV4Y2hhbmdlVG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIl0KFUV4Y2hhbmdlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDwoNV2hvQW1JUmVxdWVzdCJ6Cg5XaG9BbUlSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYAyADKAkioAEKE0NyZWF0ZUNsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhUKDWNsaWVudF9zZWNyZXQYAiABKAkSLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEgwKBG5hbWUYBCABKAkSEwoLZGVzY3JpcHRpb24YBSABKAkSDgoGc2NvcGVzGAYgAygJIlcKFENyZWF0ZUNsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmFudGlwaG9uLmF1dGgudjEuQ2xpZW50EhUKDWNsaWVudF9zZWNyZXQYAiABKAkiJQoQR2V0Q2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiPQoRR2V0Q2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQimAEKEkxpc3RDbGllbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRza2lwGAMgASgFEgwKBHRleHQYBCABKAkSLQoJYXVkaWVuY2VzGAUgAygOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIQCghvcmRlcl9ieRgGIAEoCSJoChNMaXN0Q2xpZW50c1Jlc3BvbnNlEikKB2NsaWVudHMYASADKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSDQoFdG90YWwYAyABKAMicAoTVXBkYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQAoUVXBkYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQiWAoZUm90YXRlQ2xpZW50U2VjcmV0UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSKAoFZ3JhY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXQoaUm90YXRlQ2xpZW50U2VjcmV0UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQSFQoNY2xpZW50X3NlY3JldBgCIAEoCSIoChNEZWxldGVDbGllbnRSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCSIWChREZWxldGVDbGllbnRSZXNwb25zZSIZChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdCJYChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USDgoGa2V5X2lkGAEgASgJEiwKCHNpZ25zX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJTChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIRCgljbGllbnRfaWQYAyABKAkiYgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEi0KB2VudHJpZXMYASADKAsyHC5hbnRpcGhvbi5hdXRoLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBCgpBdWRpdEVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhY3Rpb24YAiABKAkSEQoJY2xpZW50X2lkGAMgASgJEhgKEHRhcmdldF9jbGllbnRfaWQYBCABKAkSDwoHYWRkcmVzcxgFIAEoCTL2CgoLQXV0aFNlcnZpY2USVwoKSXNzdWVUb2tlbhIjLmFudGlwaG9uLmF1dGgudjEuSXNzdWVUb2tlblJlcXVlc3QaJC5hbnRpcGhvbi5hdXRoLnYxLklzc3VlVG9rZW5SZXNwb25zZRJdCgxSZWZyZXNoVG9rZW4SJS5hbnRpcGhvbi5hdXRoLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaJi5hbnRpcGhvbi5hdXRoLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlEl8KC1Jldm9rZVRva2VuEiQuYW50aXBob24uYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaJS5hbnRpcGhvbi5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJrCg9JbnRyb3NwZWN0VG9rZW4SKC5hbnRpcGhvbi5hdXRoLnYxLkludHJvc3BlY3RUb2tlblJlcXVlc3QaKS5hbnRpcGhvbi5hdXRoLnYxLkludHJvc3BlY3RUb2tlblJlc3BvbnNlIgOQAgESYAoNRXhjaGFuZ2VUb2tlbhImLmFudGlwaG9uLmF1dGgudjEuRXhjaGFuZ2VUb2tlblJlcXVlc3QaJy5hbnRpcGhvbi5hdXRoLnYxLkV4Y2hhbmdlVG9rZW5SZXNwb25zZRJQCgZXaG9BbUkSHy5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlcXVlc3QaIC5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlc3BvbnNlIgOQAgESXQoMQ3JlYXRlQ2xpZW50EiUuYW50aXBob24uYXV0aC52MS5DcmVhdGVDbGllbnRSZXF1ZXN0GiYuYW50aXBob24uYXV0aC52MS5DcmVhdGVDbGllbnRSZXNwb25zZRJZCglHZXRDbGllbnQSIi5hbnRpcGhvbi5hdXRoLnYxLkdldENsaWVudFJlcXVlc3QaIy5hbnRpcGhvbi5hdXRoLnYxLkdldENsaWVudFJlc3BvbnNlIgOQAgESXwoLTGlzdENsaWVudHMSJC5hbnRpcGhvbi5hdXRoLnYxLkxpc3RDbGllbnRzUmVxdWVzdBolLmFudGlwaG9uLmF1dGgudjEuTGlzdENsaWVudHNSZXNwb25zZSIDkAIBEmIKDFVwZGF0ZUNsaWVudBIlLmFudGlwaG9uLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVxdWVzdBomLmFudGlwaG9uLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVzcG9uc2UiA5ACAhJvChJSb3RhdGVDbGllbnRTZWNyZXQSKy5hbnRpcGhvbi5hdXRoLnYxLlJvdGF0ZUNsaWVudFNlY3JldFJlcXVlc3QaLC5hbnRpcGhvbi5hdXRoLnYxLlJvdGF0ZUNsaWVudFNlY3JldFJlc3BvbnNlEmIKDERlbGV0ZUNsaWVudBIlLmFudGlwaG9uLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVxdWVzdBomLmFudGlwaG9uLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVzcG9uc2UiA5ACAhJpChBSb3RhdGVTaWduaW5nS2V5EikuYW50aXBob24uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBoqLmFudGlwaG9uLmF1dGgudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEm4KEExpc3RBdWRpdEVudHJpZXMSKS5hbnRpcGhvbi5hdXRoLnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiouYW50aXBob24uYXV0aC52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_antiphon_auth_v1_client, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Asks for a token.
+ * Asks for tokens.
  *
  * @generated from message antiphon.auth.v1.IssueTokenRequest
  */
@@ -35,6 +35,14 @@ export type IssueTokenRequest = Message<"antiphon.auth.v1.IssueTokenRequest"> & 
    * @generated from field: string client_secret = 2;
    */
   clientSecret: string;
+
+  /**
+   * What the tokens are to be used for: some of the client's scopes; empty means
+   * all of them.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
 };
 
 /**
@@ -45,7 +53,7 @@ export const IssueTokenRequestSchema: GenMessage<IssueTokenRequest> = /*@__PURE_
   messageDesc(file_antiphon_auth_v1_auth_service, 0);
 
 /**
- * A token and until when it is good.
+ * Tokens and until when they are good.
  *
  * @generated from message antiphon.auth.v1.IssueTokenResponse
  */
@@ -70,6 +78,27 @@ export type IssueTokenResponse = Message<"antiphon.auth.v1.IssueTokenResponse"> 
    * @generated from field: antiphon.auth.v1.Audience audience = 3;
    */
   audience: Audience;
+
+  /**
+   * To be exchanged for the next tokens; good for nothing else.
+   *
+   * @generated from field: string refresh_token = 4;
+   */
+  refreshToken: string;
+
+  /**
+   * The instant from which that is refused.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 5;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
+
+  /**
+   * What the tokens may be used for.
+   *
+   * @generated from field: repeated string scopes = 6;
+   */
+  scopes: string[];
 };
 
 /**
@@ -78,6 +107,295 @@ export type IssueTokenResponse = Message<"antiphon.auth.v1.IssueTokenResponse"> 
  */
 export const IssueTokenResponseSchema: GenMessage<IssueTokenResponse> = /*@__PURE__*/
   messageDesc(file_antiphon_auth_v1_auth_service, 1);
+
+/**
+ * Asks for the next tokens.
+ *
+ * @generated from message antiphon.auth.v1.RefreshTokenRequest
+ */
+export type RefreshTokenRequest = Message<"antiphon.auth.v1.RefreshTokenRequest"> & {
+  /**
+   * The one that came with the tokens before. Required.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+
+  /**
+   * What the access token is to be good for: the client's audience, or unspecified
+   * for the same.
+   *
+   * @generated from field: antiphon.auth.v1.Audience audience = 2;
+   */
+  audience: Audience;
+
+  /**
+   * Some of the scopes of the token; empty means all of them.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RefreshTokenRequest.
+ * Use `create(RefreshTokenRequestSchema)` to create a new message.
+ */
+export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 2);
+
+/**
+ * Tokens and until when they are good.
+ *
+ * @generated from message antiphon.auth.v1.RefreshTokenResponse
+ */
+export type RefreshTokenResponse = Message<"antiphon.auth.v1.RefreshTokenResponse"> & {
+  /**
+   * As in IssueTokenResponse.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * As in IssueTokenResponse.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * As in IssueTokenResponse.
+   *
+   * @generated from field: antiphon.auth.v1.Audience audience = 3;
+   */
+  audience: Audience;
+
+  /**
+   * As in IssueTokenResponse; another one than before.
+   *
+   * @generated from field: string refresh_token = 4;
+   */
+  refreshToken: string;
+
+  /**
+   * As in IssueTokenResponse.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 5;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
+
+  /**
+   * As in IssueTokenResponse.
+   *
+   * @generated from field: repeated string scopes = 6;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RefreshTokenResponse.
+ * Use `create(RefreshTokenResponseSchema)` to create a new message.
+ */
+export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 3);
+
+/**
+ * Asks for a token to be taken back.
+ *
+ * @generated from message antiphon.auth.v1.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"antiphon.auth.v1.RevokeTokenRequest"> & {
+  /**
+   * As in IssueTokenRequest.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * As in IssueTokenRequest.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+
+  /**
+   * The token. Required.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 4);
+
+/**
+ * The token is refused.
+ *
+ * @generated from message antiphon.auth.v1.RevokeTokenResponse
+ */
+export type RevokeTokenResponse = Message<"antiphon.auth.v1.RevokeTokenResponse"> & {
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 5);
+
+/**
+ * Asks about a token.
+ *
+ * @generated from message antiphon.auth.v1.IntrospectTokenRequest
+ */
+export type IntrospectTokenRequest = Message<"antiphon.auth.v1.IntrospectTokenRequest"> & {
+  /**
+   * As in IssueTokenRequest.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * As in IssueTokenRequest.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+
+  /**
+   * The token. Required.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.IntrospectTokenRequest.
+ * Use `create(IntrospectTokenRequestSchema)` to create a new message.
+ */
+export const IntrospectTokenRequestSchema: GenMessage<IntrospectTokenRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 6);
+
+/**
+ * What is known of a token.
+ *
+ * @generated from message antiphon.auth.v1.IntrospectTokenResponse
+ */
+export type IntrospectTokenResponse = Message<"antiphon.auth.v1.IntrospectTokenResponse"> & {
+  /**
+   * Whether it is good. Nothing else is answered of one that is not.
+   *
+   * @generated from field: bool active = 1;
+   */
+  active: boolean;
+
+  /**
+   * Whose it is.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * What it is good for.
+   *
+   * @generated from field: antiphon.auth.v1.Audience audience = 3;
+   */
+  audience: Audience;
+
+  /**
+   * What it may be used for.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * When it was issued.
+   *
+   * @generated from field: google.protobuf.Timestamp issued_at = 5;
+   */
+  issuedAt?: Timestamp | undefined;
+
+  /**
+   * The instant from which it is refused.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 6;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Whether it is a refresh token.
+   *
+   * @generated from field: bool refresh = 7;
+   */
+  refresh: boolean;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.IntrospectTokenResponse.
+ * Use `create(IntrospectTokenResponseSchema)` to create a new message.
+ */
+export const IntrospectTokenResponseSchema: GenMessage<IntrospectTokenResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 7);
+
+/**
+ * Asks for a token of ours.
+ *
+ * @generated from message antiphon.auth.v1.ExchangeTokenRequest
+ */
+export type ExchangeTokenRequest = Message<"antiphon.auth.v1.ExchangeTokenRequest"> & {
+  /**
+   * The other issuer's. Required, at most 16 KiB.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ExchangeTokenRequest.
+ * Use `create(ExchangeTokenRequestSchema)` to create a new message.
+ */
+export const ExchangeTokenRequestSchema: GenMessage<ExchangeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 8);
+
+/**
+ * A token of ours.
+ *
+ * @generated from message antiphon.auth.v1.ExchangeTokenResponse
+ */
+export type ExchangeTokenResponse = Message<"antiphon.auth.v1.ExchangeTokenResponse"> & {
+  /**
+   * The token, good for at most 5 minutes and not longer than the other.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The instant from which it is refused.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ExchangeTokenResponse.
+ * Use `create(ExchangeTokenResponseSchema)` to create a new message.
+ */
+export const ExchangeTokenResponseSchema: GenMessage<ExchangeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 9);
 
 /**
  * Asks who the caller is.
@@ -92,7 +410,7 @@ export type WhoAmIRequest = Message<"antiphon.auth.v1.WhoAmIRequest"> & {
  * Use `create(WhoAmIRequestSchema)` to create a new message.
  */
 export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 2);
+  messageDesc(file_antiphon_auth_v1_auth_service, 10);
 
 /**
  * Who the caller is.
@@ -101,7 +419,8 @@ export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
  */
 export type WhoAmIResponse = Message<"antiphon.auth.v1.WhoAmIResponse"> & {
   /**
-   * The client that the token was issued to.
+   * The client that the token was issued to; of another issuer's token a client
+   * that stands for its subject, without a `uid` unless there is such a client.
    *
    * @generated from field: antiphon.auth.v1.Client client = 1;
    */
@@ -113,6 +432,13 @@ export type WhoAmIResponse = Message<"antiphon.auth.v1.WhoAmIResponse"> & {
    * @generated from field: google.protobuf.Timestamp expires_at = 2;
    */
   expiresAt?: Timestamp | undefined;
+
+  /**
+   * What the token of this call may be used for.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
 };
 
 /**
@@ -120,27 +446,555 @@ export type WhoAmIResponse = Message<"antiphon.auth.v1.WhoAmIResponse"> & {
  * Use `create(WhoAmIResponseSchema)` to create a new message.
  */
 export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 3);
+  messageDesc(file_antiphon_auth_v1_auth_service, 11);
+
+/**
+ * A client to make.
+ *
+ * @generated from message antiphon.auth.v1.CreateClientRequest
+ */
+export type CreateClientRequest = Message<"antiphon.auth.v1.CreateClientRequest"> & {
+  /**
+   * From 1 to 200 characters of `[A-Za-z0-9._:@-]`; empty means one is drawn.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * From 8 to 200 characters; empty means one is drawn, which is better.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+
+  /**
+   * Required.
+   *
+   * @generated from field: antiphon.auth.v1.Audience audience = 3;
+   */
+  audience: Audience;
+
+  /**
+   * For people. At most 200 characters.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * For people. At most 2,000 characters.
+   *
+   * @generated from field: string description = 5;
+   */
+  description: string;
+
+  /**
+   * As in Client; empty means all.
+   *
+   * @generated from field: repeated string scopes = 6;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message antiphon.auth.v1.CreateClientRequest.
+ * Use `create(CreateClientRequestSchema)` to create a new message.
+ */
+export const CreateClientRequestSchema: GenMessage<CreateClientRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 12);
+
+/**
+ * The client as made.
+ *
+ * @generated from message antiphon.auth.v1.CreateClientResponse
+ */
+export type CreateClientResponse = Message<"antiphon.auth.v1.CreateClientResponse"> & {
+  /**
+   * The client.
+   *
+   * @generated from field: antiphon.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * Its secret, which can not be asked for again.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.CreateClientResponse.
+ * Use `create(CreateClientResponseSchema)` to create a new message.
+ */
+export const CreateClientResponseSchema: GenMessage<CreateClientResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 13);
+
+/**
+ * Asks for one client.
+ *
+ * @generated from message antiphon.auth.v1.GetClientRequest
+ */
+export type GetClientRequest = Message<"antiphon.auth.v1.GetClientRequest"> & {
+  /**
+   * Its `client_id` or its `uid`. Required.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.GetClientRequest.
+ * Use `create(GetClientRequestSchema)` to create a new message.
+ */
+export const GetClientRequestSchema: GenMessage<GetClientRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 14);
+
+/**
+ * One client.
+ *
+ * @generated from message antiphon.auth.v1.GetClientResponse
+ */
+export type GetClientResponse = Message<"antiphon.auth.v1.GetClientResponse"> & {
+  /**
+   * The client.
+   *
+   * @generated from field: antiphon.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.GetClientResponse.
+ * Use `create(GetClientResponseSchema)` to create a new message.
+ */
+export const GetClientResponseSchema: GenMessage<GetClientResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 15);
+
+/**
+ * Asks for a page of clients.
+ *
+ * @generated from message antiphon.auth.v1.ListClientsRequest
+ */
+export type ListClientsRequest = Message<"antiphon.auth.v1.ListClientsRequest"> & {
+  /**
+   * How many at most; from 1 to 1,000, larger is taken as 1,000, 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * How many clients after `page_token` are passed over; from 0 to 1,000,000.
+   *
+   * @generated from field: int32 skip = 3;
+   */
+  skip: number;
+
+  /**
+   * Only those whose id, name or description contains it, whatever the case of
+   * letters; at most 200 characters.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * Only those for one of these; empty means all.
+   *
+   * @generated from field: repeated antiphon.auth.v1.Audience audiences = 5;
+   */
+  audiences: Audience[];
+
+  /**
+   * In which order: `created_at`, `client_id`, `audience`, `name` or
+   * `description`, with ` desc` behind it for the opposite; empty means
+   * `created_at`.
+   *
+   * @generated from field: string order_by = 6;
+   */
+  orderBy: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListClientsRequest.
+ * Use `create(ListClientsRequestSchema)` to create a new message.
+ */
+export const ListClientsRequestSchema: GenMessage<ListClientsRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 16);
+
+/**
+ * A page of clients.
+ *
+ * @generated from message antiphon.auth.v1.ListClientsResponse
+ */
+export type ListClientsResponse = Message<"antiphon.auth.v1.ListClientsResponse"> & {
+  /**
+   * The clients.
+   *
+   * @generated from field: repeated antiphon.auth.v1.Client clients = 1;
+   */
+  clients: Client[];
+
+  /**
+   * For the next page; empty when this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages.
+   *
+   * @generated from field: int64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListClientsResponse.
+ * Use `create(ListClientsResponseSchema)` to create a new message.
+ */
+export const ListClientsResponseSchema: GenMessage<ListClientsResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 17);
+
+/**
+ * Changes to a client.
+ *
+ * @generated from message antiphon.auth.v1.UpdateClientRequest
+ */
+export type UpdateClientRequest = Message<"antiphon.auth.v1.UpdateClientRequest"> & {
+  /**
+   * The new values, and which client: by its `client_id`, or its `uid` when that is
+   * empty.
+   *
+   * @generated from field: antiphon.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * What is replaced: `name`, `description`, `scopes`, `disabled`. Required.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.UpdateClientRequest.
+ * Use `create(UpdateClientRequestSchema)` to create a new message.
+ */
+export const UpdateClientRequestSchema: GenMessage<UpdateClientRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 18);
+
+/**
+ * The client as changed.
+ *
+ * @generated from message antiphon.auth.v1.UpdateClientResponse
+ */
+export type UpdateClientResponse = Message<"antiphon.auth.v1.UpdateClientResponse"> & {
+  /**
+   * The client.
+   *
+   * @generated from field: antiphon.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.UpdateClientResponse.
+ * Use `create(UpdateClientResponseSchema)` to create a new message.
+ */
+export const UpdateClientResponseSchema: GenMessage<UpdateClientResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 19);
+
+/**
+ * Asks for another secret.
+ *
+ * @generated from message antiphon.auth.v1.RotateClientSecretRequest
+ */
+export type RotateClientSecretRequest = Message<"antiphon.auth.v1.RotateClientSecretRequest"> & {
+  /**
+   * Its `client_id` or its `uid`. Required.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * How long the secret before stays good; from 0 to 30 days, unset means 24 hours.
+   *
+   * @generated from field: google.protobuf.Duration grace = 2;
+   */
+  grace?: Duration | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RotateClientSecretRequest.
+ * Use `create(RotateClientSecretRequestSchema)` to create a new message.
+ */
+export const RotateClientSecretRequestSchema: GenMessage<RotateClientSecretRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 20);
+
+/**
+ * The client and its secret.
+ *
+ * @generated from message antiphon.auth.v1.RotateClientSecretResponse
+ */
+export type RotateClientSecretResponse = Message<"antiphon.auth.v1.RotateClientSecretResponse"> & {
+  /**
+   * The client.
+   *
+   * @generated from field: antiphon.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * Its secret, which can not be asked for again.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RotateClientSecretResponse.
+ * Use `create(RotateClientSecretResponseSchema)` to create a new message.
+ */
+export const RotateClientSecretResponseSchema: GenMessage<RotateClientSecretResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 21);
+
+/**
+ * Asks for the end of a client.
+ *
+ * @generated from message antiphon.auth.v1.DeleteClientRequest
+ */
+export type DeleteClientRequest = Message<"antiphon.auth.v1.DeleteClientRequest"> & {
+  /**
+   * Its `client_id` or its `uid`. Required.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.DeleteClientRequest.
+ * Use `create(DeleteClientRequestSchema)` to create a new message.
+ */
+export const DeleteClientRequestSchema: GenMessage<DeleteClientRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 22);
+
+/**
+ * The client is removed.
+ *
+ * @generated from message antiphon.auth.v1.DeleteClientResponse
+ */
+export type DeleteClientResponse = Message<"antiphon.auth.v1.DeleteClientResponse"> & {
+};
+
+/**
+ * Describes the message antiphon.auth.v1.DeleteClientResponse.
+ * Use `create(DeleteClientResponseSchema)` to create a new message.
+ */
+export const DeleteClientResponseSchema: GenMessage<DeleteClientResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 23);
+
+/**
+ * Asks for another signing key.
+ *
+ * @generated from message antiphon.auth.v1.RotateSigningKeyRequest
+ */
+export type RotateSigningKeyRequest = Message<"antiphon.auth.v1.RotateSigningKeyRequest"> & {
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RotateSigningKeyRequest.
+ * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
+ */
+export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 24);
+
+/**
+ * The key is made.
+ *
+ * @generated from message antiphon.auth.v1.RotateSigningKeyResponse
+ */
+export type RotateSigningKeyResponse = Message<"antiphon.auth.v1.RotateSigningKeyResponse"> & {
+  /**
+   * Its id, as tokens name it.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * From when on it signs.
+   *
+   * @generated from field: google.protobuf.Timestamp signs_at = 2;
+   */
+  signsAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.RotateSigningKeyResponse.
+ * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
+ */
+export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 25);
+
+/**
+ * Asks for a page of what was done.
+ *
+ * @generated from message antiphon.auth.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"antiphon.auth.v1.ListAuditEntriesRequest"> & {
+  /**
+   * How many at most; from 1 to 1,000, larger is taken as 1,000, 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only what this client did, or what was done to it; empty means all.
+   *
+   * @generated from field: string client_id = 3;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 26);
+
+/**
+ * A page of what was done.
+ *
+ * @generated from message antiphon.auth.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"antiphon.auth.v1.ListAuditEntriesResponse"> & {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated antiphon.auth.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * For the next page; empty when this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 27);
+
+/**
+ * Something that was done.
+ *
+ * @generated from message antiphon.auth.v1.AuditEntry
+ */
+export type AuditEntry = Message<"antiphon.auth.v1.AuditEntry"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * What: `token_issued`, `token_refused`, `token_refreshed`,
+   * `refresh_token_reused`, `token_revoked`, `token_exchanged`, `client_created`, `client_updated`,
+   * `client_disabled`, `secret_rotated`, `client_deleted`, `signing_key_rotated`.
+   * More kinds may come.
+   *
+   * @generated from field: string action = 2;
+   */
+  action: string;
+
+  /**
+   * The client that did it; of a refusal the one that it called itself.
+   *
+   * @generated from field: string client_id = 3;
+   */
+  clientId: string;
+
+  /**
+   * The client that it was done to; empty when that is nobody else.
+   *
+   * @generated from field: string target_client_id = 4;
+   */
+  targetClientId: string;
+
+  /**
+   * From where, as far as that is known.
+   *
+   * @generated from field: string address = 5;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.AuditEntry.
+ * Use `create(AuditEntrySchema)` to create a new message.
+ */
+export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 28);
 
 /**
  * Says who may call what.
  *
- * A client shows its id and secret once and gets a token that it bears in the
- * header `authorization: Bearer …` on every other call. Tokens are JWTs signed
- * with a key that `/.well-known/jwks.json` publishes, so every service checks
- * them by itself.
+ * A client shows its id and secret once and gets an access token that it bears
+ * in the header `authorization: Bearer …` on every other call, and a refresh
+ * token that it exchanges for the next pair. Access tokens are JWTs signed with a
+ * key that `/.well-known/jwks.json` publishes, so every service checks them by
+ * itself; what is taken back is told to all of them at once.
+ *
+ * Clients are managed with a token for `clients-api`, which sees all clients but
+ * those for `admin-api`, or for `admin-api`, which sees all. Nobody may disable or
+ * delete itself, nor make a client for `admin-api` without being one.
  *
  * @generated from service antiphon.auth.v1.AuthService
  */
 export const AuthService: GenService<{
   /**
-   * IssueToken exchanges a client's id and secret for an access token
-   * (RFC 6749 §4.4, client credentials). Needs no token. Repeatable: each call
-   * gives a new token, and earlier ones stay valid.
+   * IssueToken exchanges a client's id and secret for an access token and a
+   * refresh token (RFC 6749 §4.4, client credentials). Needs no token. Repeatable:
+   * each call gives new tokens, and earlier ones stay valid.
    *
    * Errors:
-   * - INVALID_ARGUMENT `FIELD_INVALID`: a field is missing or too long.
-   * - UNAUTHENTICATED `CREDENTIALS_INVALID`: no client has this id and secret.
+   * - INVALID_ARGUMENT `FIELD_INVALID`: a field is missing or too long, or a scope
+   *   is none of the client's.
+   * - UNAUTHENTICATED `CREDENTIALS_INVALID`: no client has this id and secret, or
+   *   it is disabled.
+   * - RESOURCE_EXHAUSTED `RATE_LIMITED`, `TOO_MANY_CALLS`
    *
    * @generated from rpc antiphon.auth.v1.AuthService.IssueToken
    */
@@ -148,6 +1002,73 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof IssueTokenRequestSchema;
     output: typeof IssueTokenResponseSchema;
+  },
+  /**
+   * RefreshToken exchanges a refresh token for new tokens. Needs no token. Each
+   * refresh token is good once: one that is shown again, unless by a repeat within
+   * 10 s whose answer got lost, was stolen or copied, and all tokens that came of
+   * the same IssueToken are taken back.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`: a field is missing or too long, the audience
+   *   is not the client's, or a scope is none of the token's.
+   * - UNAUTHENTICATED `TOKEN_INVALID`, `TOKEN_EXPIRED`, `TOKEN_REVOKED`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.RefreshToken
+   */
+  refreshToken: {
+    methodKind: "unary";
+    input: typeof RefreshTokenRequestSchema;
+    output: typeof RefreshTokenResponseSchema;
+  },
+  /**
+   * RevokeToken takes an access token back, or a refresh token with all that came
+   * of the same IssueToken (RFC 7009). Open streams that bear it end. A token that
+   * is unknown, expired or taken back before is not an error. Needs the credentials
+   * of the client that the token belongs to instead of a token.
+   *
+   * Errors:
+   * - UNAUTHENTICATED `CREDENTIALS_INVALID`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * IntrospectToken answers whether a token is good, and whose (RFC 7662). A
+   * client may ask about its own tokens, one for `admin-api` or `clients-api` about
+   * all; to others no token is good. Needs the credentials of a client instead of a
+   * token.
+   *
+   * Errors:
+   * - UNAUTHENTICATED `CREDENTIALS_INVALID`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.IntrospectToken
+   */
+  introspectToken: {
+    methodKind: "unary";
+    input: typeof IntrospectTokenRequestSchema;
+    output: typeof IntrospectTokenResponseSchema;
+  },
+  /**
+   * ExchangeToken answers an access token for a token that another issuer gave out
+   * and the operator trusts: an OpenID Connect issuer, or a service that verifies
+   * tokens (RFC 8693). Needs no token. Gateways call it for bearers that are not
+   * ours.
+   *
+   * Errors:
+   * - UNAUTHENTICATED `TOKEN_INVALID`, `TOKEN_EXPIRED`
+   * - UNAVAILABLE `SERVICE_UNAVAILABLE`: the issuer does not answer.
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.ExchangeToken
+   */
+  exchangeToken: {
+    methodKind: "unary";
+    input: typeof ExchangeTokenRequestSchema;
+    output: typeof ExchangeTokenResponseSchema;
   },
   /**
    * WhoAmI answers which client the token of this call belongs to. Open to every
@@ -159,6 +1080,123 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof WhoAmIRequestSchema;
     output: typeof WhoAmIResponseSchema;
+  },
+  /**
+   * CreateClient makes a client. Its secret is answered this once. Atomic.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`
+   * - ALREADY_EXISTS `CLIENT_EXISTS`: the id is taken, also by a deleted client.
+   * - PERMISSION_DENIED `WRONG_AUDIENCE`: a client for `admin-api` is made by such a
+   *   one only.
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.CreateClient
+   */
+  createClient: {
+    methodKind: "unary";
+    input: typeof CreateClientRequestSchema;
+    output: typeof CreateClientResponseSchema;
+  },
+  /**
+   * GetClient answers one client.
+   *
+   * Errors:
+   * - NOT_FOUND `CLIENT_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.GetClient
+   */
+  getClient: {
+    methodKind: "unary";
+    input: typeof GetClientRequestSchema;
+    output: typeof GetClientResponseSchema;
+  },
+  /**
+   * ListClients lists clients, in the order of their creation unless another one is
+   * asked for.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`, `PAGE_TOKEN_INVALID`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.ListClients
+   */
+  listClients: {
+    methodKind: "unary";
+    input: typeof ListClientsRequestSchema;
+    output: typeof ListClientsResponseSchema;
+  },
+  /**
+   * UpdateClient replaces what the mask names. Disabling takes effect at once, also
+   * on tokens and open streams.
+   *
+   * Errors:
+   * - NOT_FOUND `CLIENT_NOT_FOUND`
+   * - INVALID_ARGUMENT `FIELD_INVALID`
+   * - FAILED_PRECONDITION `OWN_CLIENT`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.UpdateClient
+   */
+  updateClient: {
+    methodKind: "unary";
+    input: typeof UpdateClientRequestSchema;
+    output: typeof UpdateClientResponseSchema;
+  },
+  /**
+   * RotateClientSecret gives a client another secret, which is answered this once.
+   * The one before stays good for the grace, and no other. Tokens stay good.
+   *
+   * Errors:
+   * - NOT_FOUND `CLIENT_NOT_FOUND`
+   * - INVALID_ARGUMENT `FIELD_INVALID`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.RotateClientSecret
+   */
+  rotateClientSecret: {
+    methodKind: "unary";
+    input: typeof RotateClientSecretRequestSchema;
+    output: typeof RotateClientSecretResponseSchema;
+  },
+  /**
+   * DeleteClient removes a client. Its tokens are refused at once, its open streams
+   * end, and its id is not given out again. What it created stays, for clients of
+   * `admin-api`.
+   *
+   * Errors:
+   * - NOT_FOUND `CLIENT_NOT_FOUND`: also when it was deleted before.
+   * - FAILED_PRECONDITION `OWN_CLIENT`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.DeleteClient
+   */
+  deleteClient: {
+    methodKind: "unary";
+    input: typeof DeleteClientRequestSchema;
+    output: typeof DeleteClientResponseSchema;
+  },
+  /**
+   * RotateSigningKey makes a key that signs tokens once every service has had time
+   * to learn it, in place of the present one, by which tokens are still checked
+   * until all that it signed have expired. Happens by itself as well, when a key
+   * is old.
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.RotateSigningKey
+   */
+  rotateSigningKey: {
+    methodKind: "unary";
+    input: typeof RotateSigningKeyRequestSchema;
+    output: typeof RotateSigningKeyResponseSchema;
+  },
+  /**
+   * ListAuditEntries lists what was done with clients, tokens and keys, and by
+   * whom, newest first.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`, `PAGE_TOKEN_INVALID`
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_antiphon_auth_v1_auth_service, 0);

@@ -4,13 +4,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file antiphon/auth/v1/client.proto.
  */
 export const file_antiphon_auth_v1_client: GenFile = /*@__PURE__*/
-  fileDesc("Ch1hbnRpcGhvbi9hdXRoL3YxL2NsaWVudC5wcm90bxIQYW50aXBob24uYXV0aC52MSJXCgZDbGllbnQSEQoJY2xpZW50X2lkGAEgASgJEiwKCGF1ZGllbmNlGAIgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIMCgRuYW1lGAMgASgJKogBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhYKEkFVRElFTkNFX1RBU0tTX0FQSRABEhgKFEFVRElFTkNFX0NMSUVOVFNfQVBJEAISFgoSQVVESUVOQ0VfQURNSU5fQVBJEAMSGAoUQVVESUVOQ0VfV09SS0VSU19BUEkQBGIGcHJvdG8z");
+  fileDesc("Ch1hbnRpcGhvbi9hdXRoL3YxL2NsaWVudC5wcm90bxIQYW50aXBob24uYXV0aC52MSK5AgoGQ2xpZW50EhEKCWNsaWVudF9pZBgBIAEoCRIsCghhdWRpZW5jZRgCIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USDAoEbmFtZRgDIAEoCRILCgN1aWQYBCABKAkSEwoLZGVzY3JpcHRpb24YBSABKAkSDgoGc2NvcGVzGAYgAygJEhAKCGRpc2FibGVkGAcgASgIEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGGZvcm1lcl9zZWNyZXRfZXhwaXJlc19hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqiAEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASFgoSQVVESUVOQ0VfVEFTS1NfQVBJEAESGAoUQVVESUVOQ0VfQ0xJRU5UU19BUEkQAhIWChJBVURJRU5DRV9BRE1JTl9BUEkQAxIYChRBVURJRU5DRV9XT1JLRVJTX0FQSRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Who calls: a program or a person with an id and a secret.
@@ -33,11 +35,61 @@ export type Client = Message<"antiphon.auth.v1.Client"> & {
   audience: Audience;
 
   /**
-   * For people; not unique.
+   * For people; not unique. At most 200 characters.
    *
    * @generated from field: string name = 3;
    */
   name: string;
+
+  /**
+   * A UUID, by which the routes of the Waldiez runner name it.
+   *
+   * @generated from field: string uid = 4;
+   */
+  uid: string;
+
+  /**
+   * For people; at most 2,000 characters.
+   *
+   * @generated from field: string description = 5;
+   */
+  description: string;
+
+  /**
+   * What its tokens may at most be used for: `read` (look), `write` (create,
+   * change, end and remove), `answer` (answer prompts).
+   *
+   * @generated from field: repeated string scopes = 6;
+   */
+  scopes: string[];
+
+  /**
+   * Whether it gets no tokens, and those that it has are refused.
+   *
+   * @generated from field: bool disabled = 7;
+   */
+  disabled: boolean;
+
+  /**
+   * When it was created.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it was last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 9;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * Until when the secret that was replaced last is still good; unset when none is.
+   *
+   * @generated from field: google.protobuf.Timestamp former_secret_expires_at = 10;
+   */
+  formerSecretExpiresAt?: Timestamp | undefined;
 };
 
 /**

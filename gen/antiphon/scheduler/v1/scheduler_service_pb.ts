@@ -8,7 +8,7 @@ import type { Run, RunEvent, RunState } from "./run_pb.ts";
 import { file_antiphon_scheduler_v1_run } from "./run_pb.ts";
 import type { Schedule } from "./schedule_pb.ts";
 import { file_antiphon_scheduler_v1_schedule } from "./schedule_pb.ts";
-import type { Failure, Program, Task } from "./task_pb.ts";
+import type { Failure, Program, Task, TaskState } from "./task_pb.ts";
 import { file_antiphon_scheduler_v1_task } from "./task_pb.ts";
 import type { Dag, Fault, InlineWorkflow, Workflow } from "./workflow_pb.ts";
 import { file_antiphon_scheduler_v1_workflow } from "./workflow_pb.ts";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/scheduler/v1/scheduler_service.proto.
  */
 export const file_antiphon_scheduler_v1_scheduler_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1hbnRpcGhvbi9zY2hlZHVsZXIvdjEvc2NoZWR1bGVyX3NlcnZpY2UucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSJnChFTdWJtaXRUYXNrUmVxdWVzdBIvCgdwcm9ncmFtGAEgASgLMh4uYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0SDQoFaW5wdXQYAiABKAwSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChJTdWJtaXRUYXNrUmVzcG9uc2USKQoEdGFzaxgBIAEoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrIiEKDkdldFRhc2tSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiPAoPR2V0VGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayJJChBMaXN0VGFza3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCSJYChFMaXN0VGFza3NSZXNwb25zZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI4ChFDYW5jZWxUYXNrUmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiPwoSQ2FuY2VsVGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayIpChZEb3dubG9hZFJlc3VsdHNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiKAoXRG93bmxvYWRSZXN1bHRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwieAoVQ3JlYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxISCgpyZXF1ZXN0X2lkGAMgASgJEhQKDGlucHV0X3NjaGVtYRgEIAEoDCJLChZDcmVhdGVXb3JrZmxvd1Jlc3BvbnNlEjEKCHdvcmtmbG93GAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLldvcmtmbG93ImYKF1ZhbGlkYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxIUCgxpbnB1dF9zY2hlbWEYAyABKAwiSAoYVmFsaWRhdGVXb3JrZmxvd1Jlc3BvbnNlEiwKBmZhdWx0cxgBIAMoCzIcLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYXVsdCIpChJHZXRXb3JrZmxvd1JlcXVlc3QSEwoLd29ya2Zsb3dfaWQYASABKAkiSAoTR2V0V29ya2Zsb3dSZXNwb25zZRIxCgh3b3JrZmxvdxgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5Xb3JrZmxvdyJLChRMaXN0V29ya2Zsb3dzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRuYW1lGAMgASgJImQKFUxpc3RXb3JrZmxvd3NSZXNwb25zZRIyCgl3b3JrZmxvd3MYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV29ya2Zsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkAKFURlbGV0ZVdvcmtmbG93UmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIhgKFkRlbGV0ZVdvcmtmbG93UmVzcG9uc2UirAIKD1N0YXJ0UnVuUmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRINCgVpbnB1dBgCIAEoDBISCgpyZXF1ZXN0X2lkGAMgASgJEhUKDXdvcmtmbG93X25hbWUYBCABKAkSNwoId29ya2Zsb3cYBSABKAsyJS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuSW5saW5lV29ya2Zsb3cSDAoEaG9sZBgGIAEoCBIQCghwcmlvcml0eRgHIAEoBRJCCgZsYWJlbHMYCCADKAsyMi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOwoQU3RhcnRSdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjkKDkdldFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iugMKD0xpc3RSdW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIvCgZzdGF0ZXMYAyADKA4yHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuU3RhdGUSEwoLd29ya2Zsb3dfaWQYBCABKAkSDAoEbmFtZRgFIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAggAygLMjIuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdC5MYWJlbHNFbnRyeRIMCgR0ZXh0GAkgASgJEhUKDXBhcmVudF9ydW5faWQYCiABKAkSEwoLc2NoZWR1bGVfaWQYCyABKAkSGAoQaW5jbHVkZV9jaGlsZHJlbhgMIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlUKEExpc3RSdW5zUmVzcG9uc2USKAoEcnVucxgBIAMoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkIKD1dhdGNoUnVuUmVxdWVzdBIvCgRydW5zGAEgAygLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoZWRSdW4iLwoKV2F0Y2hlZFJ1bhIOCgZydW5faWQYASABKAkSEQoJYWZ0ZXJfc2VxGAIgASgFIpwDChBXYXRjaFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRILCgNzZXEYAiABKAUSLgoIc25hcHNob3QYAyABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuSAASQwoGY2hhbmdlGAQgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuUnVuQ2hhbmdlSAASRgoJaGVhcnRiZWF0GAUgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuSGVhcnRiZWF0SAAamAEKCVJ1bkNoYW5nZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEi4KBXN0YXRlGAIgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEi8KB2ZhaWx1cmUYAyABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRoLCglIZWFydGJlYXRCBgoEbmV3cyJjChRMaXN0UnVuRXZlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZydW5faWQYAyABKAkSFAoMd2l0aF9jaGFuZ2VzGAQgASgIImEKFUxpc3RSdW5FdmVudHNSZXNwb25zZRIvCgZldmVudHMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFEdldFJ1blJlc3VsdHNSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSLDAQoVR2V0UnVuUmVzdWx0c1Jlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEkoKB3Jlc3VsdHMYAiADKAsyOS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlLlJlc3VsdHNFbnRyeRouCgxSZXN1bHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI2ChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEUNhbmNlbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iNQoPUGF1c2VSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjsKEFBhdXNlUnVuUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biI2ChBSZXN1bWVSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEVJlc3VtZVJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iWAoPUmVydW5SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhMKC2Zyb21fZmFpbGVkGAMgASgIEgwKBGhvbGQYBCABKAgiOwoQUmVydW5SdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIlUKEFNpZ25hbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIPCgdwYXlsb2FkGAQgASgMIjwKEVNpZ25hbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iNgoQRGVsZXRlUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSITChFEZWxldGVSdW5SZXNwb25zZSJeChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSEgoKcmVxdWVzdF9pZBgCIAEoCSJLChZDcmVhdGVTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIikKEkdldFNjaGVkdWxlUmVxdWVzdBITCgtzY2hlZHVsZV9pZBgBIAEoCSJIChNHZXRTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIj0KFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImQKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIyCglzY2hlZHVsZXMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhIKCnJlcXVlc3RfaWQYAyABKAkiSwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIxCghzY2hlZHVsZRgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5TY2hlZHVsZSJBChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EhMKC3NjaGVkdWxlX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiQgoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biJAChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSEwoLc2NoZWR1bGVfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlMsAXChBTY2hlZHVsZXJTZXJ2aWNlEmYKClN1Ym1pdFRhc2sSKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3VibWl0VGFza1JlcXVlc3QaKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3VibWl0VGFza1Jlc3BvbnNlIgOQAgISXQoHR2V0VGFzaxIlLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRUYXNrUmVxdWVzdBomLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRUYXNrUmVzcG9uc2UiA5ACARJjCglMaXN0VGFza3MSJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFRhc2tzUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0VGFza3NSZXNwb25zZSIDkAIBEmYKCkNhbmNlbFRhc2sSKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1JlcXVlc3QaKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1Jlc3BvbnNlIgOQAgIScgoPRG93bmxvYWRSZXN1bHRzEi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkRvd25sb2FkUmVzdWx0c1JlcXVlc3QaLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRG93bmxvYWRSZXN1bHRzUmVzcG9uc2UwARJyCg5DcmVhdGVXb3JrZmxvdxIsLmFudGlwaG9uLnNjaGVkdWxlci52MS5DcmVhdGVXb3JrZmxvd1JlcXVlc3QaLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ3JlYXRlV29ya2Zsb3dSZXNwb25zZSIDkAICEngKEFZhbGlkYXRlV29ya2Zsb3cSLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVmFsaWRhdGVXb3JrZmxvd1JlcXVlc3QaLy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVmFsaWRhdGVXb3JrZmxvd1Jlc3BvbnNlIgOQAgESaQoLR2V0V29ya2Zsb3cSKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0V29ya2Zsb3dSZXF1ZXN0GiouYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFdvcmtmbG93UmVzcG9uc2UiA5ACARJvCg1MaXN0V29ya2Zsb3dzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RXb3JrZmxvd3NSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RXb3JrZmxvd3NSZXNwb25zZSIDkAIBEnIKDkRlbGV0ZVdvcmtmbG93EiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVdvcmtmbG93UmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVXb3JrZmxvd1Jlc3BvbnNlIgOQAgISYAoIU3RhcnRSdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLlN0YXJ0UnVuUmVzcG9uc2UiA5ACAhJaCgZHZXRSdW4SJC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVxdWVzdBolLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRSdW5SZXNwb25zZSIDkAIBEmAKCExpc3RSdW5zEiYuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdBonLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0UnVuc1Jlc3BvbnNlIgOQAgESXQoIV2F0Y2hSdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UwARJvCg1MaXN0UnVuRXZlbnRzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5FdmVudHNSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5FdmVudHNSZXNwb25zZSIDkAIBEm8KDUdldFJ1blJlc3VsdHMSKy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1JlcXVlc3QaLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlIgOQAgESYwoJQ2FuY2VsUnVuEicuYW50aXBob24uc2NoZWR1bGVyLnYxLkNhbmNlbFJ1blJlcXVlc3QaKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVzcG9uc2UiA5ACAhJgCghQYXVzZVJ1bhImLmFudGlwaG9uLnNjaGVkdWxlci52MS5QYXVzZVJ1blJlcXVlc3QaJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUGF1c2VSdW5SZXNwb25zZSIDkAICEmMKCVJlc3VtZVJ1bhInLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXN1bWVSdW5SZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLlJlc3VtZVJ1blJlc3BvbnNlIgOQAgISYAoIUmVydW5SdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUmVydW5SdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLlJlcnVuUnVuUmVzcG9uc2UiA5ACAhJjCglTaWduYWxSdW4SJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2lnbmFsUnVuUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5TaWduYWxSdW5SZXNwb25zZSIDkAICEmMKCURlbGV0ZVJ1bhInLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVSdW5SZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVJ1blJlc3BvbnNlIgOQAgIScgoOQ3JlYXRlU2NoZWR1bGUSLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2UiA5ACAhJpCgtHZXRTY2hlZHVsZRIpLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRTY2hlZHVsZVJlcXVlc3QaKi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0U2NoZWR1bGVSZXNwb25zZSIDkAIBEm8KDUxpc3RTY2hlZHVsZXMSKy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlIgOQAgEScgoOVXBkYXRlU2NoZWR1bGUSLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gi0uYW50aXBob24uc2NoZWR1bGVyLnYxLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2UiA5ACAhJ1Cg9UcmlnZ2VyU2NoZWR1bGUSLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBouLmFudGlwaG9uLnNjaGVkdWxlci52MS5UcmlnZ2VyU2NoZWR1bGVSZXNwb25zZSIDkAICEnIKDkRlbGV0ZVNjaGVkdWxlEiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_antiphon_scheduler_v1_run, file_antiphon_scheduler_v1_schedule, file_antiphon_scheduler_v1_task, file_antiphon_scheduler_v1_workflow, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ci1hbnRpcGhvbi9zY2hlZHVsZXIvdjEvc2NoZWR1bGVyX3NlcnZpY2UucHJvdG8SFWFudGlwaG9uLnNjaGVkdWxlci52MSKEAgoRU3VibWl0VGFza1JlcXVlc3QSLwoHcHJvZ3JhbRgBIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5Qcm9ncmFtEg0KBWlucHV0GAIgASgMEhIKCnJlcXVlc3RfaWQYAyABKAkSRAoGbGFiZWxzGAQgAygLMjQuYW50aXBob24uc2NoZWR1bGVyLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0LkxhYmVsc0VudHJ5EhIKCm1heF9hY3RpdmUYBSABKAUSEgoKZGVkdXBlX2tleRgGIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KElN1Ym1pdFRhc2tSZXNwb25zZRIpCgR0YXNrGAEgASgLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLlRhc2siIQoOR2V0VGFza1JlcXVlc3QSDwoHdGFza19pZBgBIAEoCSI8Cg9HZXRUYXNrUmVzcG9uc2USKQoEdGFzaxgBIAEoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrIpwBChBMaXN0VGFza3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIxCgZmaWx0ZXIYBCABKAsyIS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFza0ZpbHRlchIQCghvcmRlcl9ieRgFIAEoCRIMCgRza2lwGAYgASgFItUBCgpUYXNrRmlsdGVyEjAKBnN0YXRlcxgBIAMoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDAoEdGV4dBgCIAEoCRI9CgZsYWJlbHMYAyADKAsyLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFza0ZpbHRlci5MYWJlbHNFbnRyeRIZChF3aXRob3V0X3NjaGVkdWxlZBgEIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKEUxpc3RUYXNrc1Jlc3BvbnNlEioKBXRhc2tzGAEgAygLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLlRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkYKEUNvdW50VGFza3NSZXF1ZXN0EjEKBmZpbHRlchgBIAEoCzIhLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrRmlsdGVyIiMKEkNvdW50VGFza3NSZXNwb25zZRINCgVjb3VudBgBIAEoAyI4ChFDYW5jZWxUYXNrUmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiPwoSQ2FuY2VsVGFza1Jlc3BvbnNlEikKBHRhc2sYASABKAsyGy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVGFzayIpChZEb3dubG9hZFJlc3VsdHNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiKAoXRG93bmxvYWRSZXN1bHRzUmVzcG9uc2USDQoFY2h1bmsYASABKAwiQQoRVXBsb2FkRmlsZVJlcXVlc3QSEwoJZmlsZV9uYW1lGAEgASgJSAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0IkMKElVwbG9hZEZpbGVSZXNwb25zZRItCgZ1cGxvYWQYASABKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVXBsb2FkIiUKEEdldFVwbG9hZFJlcXVlc3QSEQoJZmlsZV9uYW1lGAEgASgJIkIKEUdldFVwbG9hZFJlc3BvbnNlEi0KBnVwbG9hZBgBIAEoCzIdLmFudGlwaG9uLnNjaGVkdWxlci52MS5VcGxvYWQieQoGVXBsb2FkEhEKCXVwbG9hZF9pZBgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDAoEc2l6ZRgDIAEoAxILCgNtZDUYBCABKAkSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAieAoVQ3JlYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxISCgpyZXF1ZXN0X2lkGAMgASgJEhQKDGlucHV0X3NjaGVtYRgEIAEoDCJLChZDcmVhdGVXb3JrZmxvd1Jlc3BvbnNlEjEKCHdvcmtmbG93GAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLldvcmtmbG93ImYKF1ZhbGlkYXRlV29ya2Zsb3dSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoDZGFnGAIgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLkRhZxIUCgxpbnB1dF9zY2hlbWEYAyABKAwiSAoYVmFsaWRhdGVXb3JrZmxvd1Jlc3BvbnNlEiwKBmZhdWx0cxgBIAMoCzIcLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYXVsdCIpChJHZXRXb3JrZmxvd1JlcXVlc3QSEwoLd29ya2Zsb3dfaWQYASABKAkiSAoTR2V0V29ya2Zsb3dSZXNwb25zZRIxCgh3b3JrZmxvdxgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5Xb3JrZmxvdyJLChRMaXN0V29ya2Zsb3dzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRuYW1lGAMgASgJImQKFUxpc3RXb3JrZmxvd3NSZXNwb25zZRIyCgl3b3JrZmxvd3MYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuV29ya2Zsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkAKFURlbGV0ZVdvcmtmbG93UmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIhgKFkRlbGV0ZVdvcmtmbG93UmVzcG9uc2UirAIKD1N0YXJ0UnVuUmVxdWVzdBITCgt3b3JrZmxvd19pZBgBIAEoCRINCgVpbnB1dBgCIAEoDBISCgpyZXF1ZXN0X2lkGAMgASgJEhUKDXdvcmtmbG93X25hbWUYBCABKAkSNwoId29ya2Zsb3cYBSABKAsyJS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuSW5saW5lV29ya2Zsb3cSDAoEaG9sZBgGIAEoCBIQCghwcmlvcml0eRgHIAEoBRJCCgZsYWJlbHMYCCADKAsyMi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU3RhcnRSdW5SZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOwoQU3RhcnRSdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjkKDkdldFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iugMKD0xpc3RSdW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIvCgZzdGF0ZXMYAyADKA4yHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuU3RhdGUSEwoLd29ya2Zsb3dfaWQYBCABKAkSDAoEbmFtZRgFIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAggAygLMjIuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdC5MYWJlbHNFbnRyeRIMCgR0ZXh0GAkgASgJEhUKDXBhcmVudF9ydW5faWQYCiABKAkSEwoLc2NoZWR1bGVfaWQYCyABKAkSGAoQaW5jbHVkZV9jaGlsZHJlbhgMIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlUKEExpc3RSdW5zUmVzcG9uc2USKAoEcnVucxgBIAMoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkIKD1dhdGNoUnVuUmVxdWVzdBIvCgRydW5zGAEgAygLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoZWRSdW4iLwoKV2F0Y2hlZFJ1bhIOCgZydW5faWQYASABKAkSEQoJYWZ0ZXJfc2VxGAIgASgFIpwDChBXYXRjaFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRILCgNzZXEYAiABKAUSLgoIc25hcHNob3QYAyABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuSAASQwoGY2hhbmdlGAQgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuUnVuQ2hhbmdlSAASRgoJaGVhcnRiZWF0GAUgASgLMjEuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UuSGVhcnRiZWF0SAAamAEKCVJ1bkNoYW5nZRIqCgV0YXNrcxgBIAMoCzIbLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrEi4KBXN0YXRlGAIgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEi8KB2ZhaWx1cmUYAyABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRoLCglIZWFydGJlYXRCBgoEbmV3cyJjChRMaXN0UnVuRXZlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZydW5faWQYAyABKAkSFAoMd2l0aF9jaGFuZ2VzGAQgASgIImEKFUxpc3RSdW5FdmVudHNSZXNwb25zZRIvCgZldmVudHMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFEdldFJ1blJlc3VsdHNSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSLDAQoVR2V0UnVuUmVzdWx0c1Jlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1blN0YXRlEkoKB3Jlc3VsdHMYAiADKAsyOS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzdWx0c1Jlc3BvbnNlLlJlc3VsdHNFbnRyeRouCgxSZXN1bHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI2ChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEUNhbmNlbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iNQoPUGF1c2VSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjsKEFBhdXNlUnVuUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biI2ChBSZXN1bWVSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKEVJlc3VtZVJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iWAoPUmVydW5SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhMKC2Zyb21fZmFpbGVkGAMgASgIEgwKBGhvbGQYBCABKAgiOwoQUmVydW5SdW5SZXNwb25zZRInCgNydW4YASABKAsyGi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUnVuIlUKEFNpZ25hbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIPCgdwYXlsb2FkGAQgASgMIjwKEVNpZ25hbFJ1blJlc3BvbnNlEicKA3J1bhgBIAEoCzIaLmFudGlwaG9uLnNjaGVkdWxlci52MS5SdW4iRQoQRGVsZXRlUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVmb3JjZRgDIAEoCCITChFEZWxldGVSdW5SZXNwb25zZSJeChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSEgoKcmVxdWVzdF9pZBgCIAEoCSJLChZDcmVhdGVTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIikKEkdldFNjaGVkdWxlUmVxdWVzdBITCgtzY2hlZHVsZV9pZBgBIAEoCSJIChNHZXRTY2hlZHVsZVJlc3BvbnNlEjEKCHNjaGVkdWxlGAEgASgLMh8uYW50aXBob24uc2NoZWR1bGVyLnYxLlNjaGVkdWxlIj0KFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImQKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIyCglzY2hlZHVsZXMYASADKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSMQoIc2NoZWR1bGUYASABKAsyHy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2NoZWR1bGUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhIKCnJlcXVlc3RfaWQYAyABKAkiSwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIxCghzY2hlZHVsZRgBIAEoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5TY2hlZHVsZSJBChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EhMKC3NjaGVkdWxlX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiQgoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USJwoDcnVuGAEgASgLMhouYW50aXBob24uc2NoZWR1bGVyLnYxLlJ1biJAChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSEwoLc2NoZWR1bGVfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIhgKFkdldFNlcnZlclN0YXR1c1JlcXVlc3QisAEKF0dldFNlcnZlclN0YXR1c1Jlc3BvbnNlEhQKDGFjdGl2ZV90YXNrcxgBIAEoAxIVCg1wZW5kaW5nX3Rhc2tzGAIgASgDEhUKDXByb2dyYW1fc2xvdHMYAyABKAMSEQoJY3B1X2NvdW50GAQgASgFEhMKC2NwdV9wZXJjZW50GAUgASgBEhQKDHRvdGFsX21lbW9yeRgGIAEoAxITCgt1c2VkX21lbW9yeRgHIAEoAzLpGgoQU2NoZWR1bGVyU2VydmljZRJmCgpTdWJtaXRUYXNrEiguYW50aXBob24uc2NoZWR1bGVyLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0GikuYW50aXBob24uc2NoZWR1bGVyLnYxLlN1Ym1pdFRhc2tSZXNwb25zZSIDkAICEl0KB0dldFRhc2sSJS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0VGFza1JlcXVlc3QaJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0VGFza1Jlc3BvbnNlIgOQAgESYwoJTGlzdFRhc2tzEicuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RUYXNrc1JlcXVlc3QaKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFRhc2tzUmVzcG9uc2UiA5ACARJmCgpDb3VudFRhc2tzEiguYW50aXBob24uc2NoZWR1bGVyLnYxLkNvdW50VGFza3NSZXF1ZXN0GikuYW50aXBob24uc2NoZWR1bGVyLnYxLkNvdW50VGFza3NSZXNwb25zZSIDkAIBEmYKCkNhbmNlbFRhc2sSKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1JlcXVlc3QaKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ2FuY2VsVGFza1Jlc3BvbnNlIgOQAgIScgoPRG93bmxvYWRSZXN1bHRzEi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkRvd25sb2FkUmVzdWx0c1JlcXVlc3QaLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRG93bmxvYWRSZXN1bHRzUmVzcG9uc2UwARJjCgpVcGxvYWRGaWxlEiguYW50aXBob24uc2NoZWR1bGVyLnYxLlVwbG9hZEZpbGVSZXF1ZXN0GikuYW50aXBob24uc2NoZWR1bGVyLnYxLlVwbG9hZEZpbGVSZXNwb25zZSgBEmMKCUdldFVwbG9hZBInLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRVcGxvYWRSZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFVwbG9hZFJlc3BvbnNlIgOQAgEScgoOQ3JlYXRlV29ya2Zsb3cSLC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuQ3JlYXRlV29ya2Zsb3dSZXF1ZXN0Gi0uYW50aXBob24uc2NoZWR1bGVyLnYxLkNyZWF0ZVdvcmtmbG93UmVzcG9uc2UiA5ACAhJ4ChBWYWxpZGF0ZVdvcmtmbG93Ei4uYW50aXBob24uc2NoZWR1bGVyLnYxLlZhbGlkYXRlV29ya2Zsb3dSZXF1ZXN0Gi8uYW50aXBob24uc2NoZWR1bGVyLnYxLlZhbGlkYXRlV29ya2Zsb3dSZXNwb25zZSIDkAIBEmkKC0dldFdvcmtmbG93EikuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFdvcmtmbG93UmVxdWVzdBoqLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRXb3JrZmxvd1Jlc3BvbnNlIgOQAgESbwoNTGlzdFdvcmtmbG93cxIrLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0V29ya2Zsb3dzUmVxdWVzdBosLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0V29ya2Zsb3dzUmVzcG9uc2UiA5ACARJyCg5EZWxldGVXb3JrZmxvdxIsLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVXb3JrZmxvd1JlcXVlc3QaLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRGVsZXRlV29ya2Zsb3dSZXNwb25zZSIDkAICEmAKCFN0YXJ0UnVuEiYuYW50aXBob24uc2NoZWR1bGVyLnYxLlN0YXJ0UnVuUmVxdWVzdBonLmFudGlwaG9uLnNjaGVkdWxlci52MS5TdGFydFJ1blJlc3BvbnNlIgOQAgISWgoGR2V0UnVuEiQuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFJ1blJlcXVlc3QaJS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0UnVuUmVzcG9uc2UiA5ACARJgCghMaXN0UnVucxImLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0UnVuc1JlcXVlc3QaJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuTGlzdFJ1bnNSZXNwb25zZSIDkAIBEl0KCFdhdGNoUnVuEiYuYW50aXBob24uc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVxdWVzdBonLmFudGlwaG9uLnNjaGVkdWxlci52MS5XYXRjaFJ1blJlc3BvbnNlMAESbwoNTGlzdFJ1bkV2ZW50cxIrLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0UnVuRXZlbnRzUmVxdWVzdBosLmFudGlwaG9uLnNjaGVkdWxlci52MS5MaXN0UnVuRXZlbnRzUmVzcG9uc2UiA5ACARJvCg1HZXRSdW5SZXN1bHRzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFJ1blJlc3VsdHNSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFJ1blJlc3VsdHNSZXNwb25zZSIDkAIBEmMKCUNhbmNlbFJ1bhInLmFudGlwaG9uLnNjaGVkdWxlci52MS5DYW5jZWxSdW5SZXF1ZXN0GiguYW50aXBob24uc2NoZWR1bGVyLnYxLkNhbmNlbFJ1blJlc3BvbnNlIgOQAgISYAoIUGF1c2VSdW4SJi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUGF1c2VSdW5SZXF1ZXN0GicuYW50aXBob24uc2NoZWR1bGVyLnYxLlBhdXNlUnVuUmVzcG9uc2UiA5ACAhJjCglSZXN1bWVSdW4SJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUmVzdW1lUnVuUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXN1bWVSdW5SZXNwb25zZSIDkAICEmAKCFJlcnVuUnVuEiYuYW50aXBob24uc2NoZWR1bGVyLnYxLlJlcnVuUnVuUmVxdWVzdBonLmFudGlwaG9uLnNjaGVkdWxlci52MS5SZXJ1blJ1blJlc3BvbnNlIgOQAgISYwoJU2lnbmFsUnVuEicuYW50aXBob24uc2NoZWR1bGVyLnYxLlNpZ25hbFJ1blJlcXVlc3QaKC5hbnRpcGhvbi5zY2hlZHVsZXIudjEuU2lnbmFsUnVuUmVzcG9uc2UiA5ACAhJjCglEZWxldGVSdW4SJy5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRGVsZXRlUnVuUmVxdWVzdBooLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVSdW5SZXNwb25zZSIDkAICEnIKDkNyZWF0ZVNjaGVkdWxlEiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkNyZWF0ZVNjaGVkdWxlUmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5DcmVhdGVTY2hlZHVsZVJlc3BvbnNlIgOQAgISaQoLR2V0U2NoZWR1bGUSKS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuR2V0U2NoZWR1bGVSZXF1ZXN0GiouYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlUmVzcG9uc2UiA5ACARJvCg1MaXN0U2NoZWR1bGVzEisuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GiwuYW50aXBob24uc2NoZWR1bGVyLnYxLkxpc3RTY2hlZHVsZXNSZXNwb25zZSIDkAIBEnIKDlVwZGF0ZVNjaGVkdWxlEiwuYW50aXBob24uc2NoZWR1bGVyLnYxLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBotLmFudGlwaG9uLnNjaGVkdWxlci52MS5VcGRhdGVTY2hlZHVsZVJlc3BvbnNlIgOQAgISdQoPVHJpZ2dlclNjaGVkdWxlEi0uYW50aXBob24uc2NoZWR1bGVyLnYxLlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QaLi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2UiA5ACAhJyCg5EZWxldGVTY2hlZHVsZRIsLmFudGlwaG9uLnNjaGVkdWxlci52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaLS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZSIDkAICEnUKD0dldFNlcnZlclN0YXR1cxItLmFudGlwaG9uLnNjaGVkdWxlci52MS5HZXRTZXJ2ZXJTdGF0dXNSZXF1ZXN0Gi4uYW50aXBob24uc2NoZWR1bGVyLnYxLkdldFNlcnZlclN0YXR1c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_antiphon_scheduler_v1_run, file_antiphon_scheduler_v1_schedule, file_antiphon_scheduler_v1_task, file_antiphon_scheduler_v1_workflow, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a program to be run.
@@ -49,6 +49,30 @@ export type SubmitTaskRequest = Message<"antiphon.scheduler.v1.SubmitTaskRequest
    * @generated from field: string request_id = 3;
    */
   requestId: string;
+
+  /**
+   * To find the task by; as in StartRunRequest.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * How many stand-alone tasks of the caller may be active, this one included; 0
+   * means any number. Kept whatever is submitted at the same time.
+   *
+   * @generated from field: int32 max_active = 5;
+   */
+  maxActive: number;
+
+  /**
+   * Names what must not be active twice: while a task of the caller that was
+   * submitted with the same key has not ended, this one is refused. At most 200
+   * characters; empty means nothing is compared.
+   *
+   * @generated from field: string dedupe_key = 6;
+   */
+  dedupeKey: string;
 };
 
 /**
@@ -147,6 +171,29 @@ export type ListTasksRequest = Message<"antiphon.scheduler.v1.ListTasksRequest">
    * @generated from field: string run_id = 3;
    */
   runId: string;
+
+  /**
+   * Which stand-alone tasks; unset means all. Not with `run_id`.
+   *
+   * @generated from field: antiphon.scheduler.v1.TaskFilter filter = 4;
+   */
+  filter?: TaskFilter | undefined;
+
+  /**
+   * In which order stand-alone tasks come: `created_at`, `task_id`, `name`, `state`
+   * or `labels.<name>`, with ` desc` behind it for the opposite; empty means
+   * `created_at desc`. Equal ones come as they were created. Not with `run_id`.
+   *
+   * @generated from field: string order_by = 5;
+   */
+  orderBy: string;
+
+  /**
+   * How many tasks after `page_token` are passed over; from 0 to 1,000,000.
+   *
+   * @generated from field: int32 skip = 6;
+   */
+  skip: number;
 };
 
 /**
@@ -155,6 +202,49 @@ export type ListTasksRequest = Message<"antiphon.scheduler.v1.ListTasksRequest">
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
   messageDesc(file_antiphon_scheduler_v1_scheduler_service, 4);
+
+/**
+ * Which stand-alone tasks. What is not given restricts nothing.
+ *
+ * @generated from message antiphon.scheduler.v1.TaskFilter
+ */
+export type TaskFilter = Message<"antiphon.scheduler.v1.TaskFilter"> & {
+  /**
+   * Only those in one of these states.
+   *
+   * @generated from field: repeated antiphon.scheduler.v1.TaskState states = 1;
+   */
+  states: TaskState[];
+
+  /**
+   * Only those whose name contains it, whatever the case of letters; at most 200
+   * characters.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * Only those that have all of these labels.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Whether those that a schedule started are left out.
+   *
+   * @generated from field: bool without_scheduled = 4;
+   */
+  withoutScheduled: boolean;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.TaskFilter.
+ * Use `create(TaskFilterSchema)` to create a new message.
+ */
+export const TaskFilterSchema: GenMessage<TaskFilter> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 5);
 
 /**
  * A page of tasks.
@@ -182,7 +272,49 @@ export type ListTasksResponse = Message<"antiphon.scheduler.v1.ListTasksResponse
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 5);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 6);
+
+/**
+ * Asks how many tasks there are.
+ *
+ * @generated from message antiphon.scheduler.v1.CountTasksRequest
+ */
+export type CountTasksRequest = Message<"antiphon.scheduler.v1.CountTasksRequest"> & {
+  /**
+   * Which; unset means all.
+   *
+   * @generated from field: antiphon.scheduler.v1.TaskFilter filter = 1;
+   */
+  filter?: TaskFilter | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.CountTasksRequest.
+ * Use `create(CountTasksRequestSchema)` to create a new message.
+ */
+export const CountTasksRequestSchema: GenMessage<CountTasksRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 7);
+
+/**
+ * How many there are.
+ *
+ * @generated from message antiphon.scheduler.v1.CountTasksResponse
+ */
+export type CountTasksResponse = Message<"antiphon.scheduler.v1.CountTasksResponse"> & {
+  /**
+   * The number.
+   *
+   * @generated from field: int64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.CountTasksResponse.
+ * Use `create(CountTasksResponseSchema)` to create a new message.
+ */
+export const CountTasksResponseSchema: GenMessage<CountTasksResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 8);
 
 /**
  * Asks for the end of a task.
@@ -210,7 +342,7 @@ export type CancelTaskRequest = Message<"antiphon.scheduler.v1.CancelTaskRequest
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 6);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 9);
 
 /**
  * The task with `cancel_requested`, unless it had ended.
@@ -231,7 +363,7 @@ export type CancelTaskResponse = Message<"antiphon.scheduler.v1.CancelTaskRespon
  * Use `create(CancelTaskResponseSchema)` to create a new message.
  */
 export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 7);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 10);
 
 /**
  * Asks for the files of a task.
@@ -252,7 +384,7 @@ export type DownloadResultsRequest = Message<"antiphon.scheduler.v1.DownloadResu
  * Use `create(DownloadResultsRequestSchema)` to create a new message.
  */
 export const DownloadResultsRequestSchema: GenMessage<DownloadResultsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 8);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 11);
 
 /**
  * A piece of the archive.
@@ -273,7 +405,158 @@ export type DownloadResultsResponse = Message<"antiphon.scheduler.v1.DownloadRes
  * Use `create(DownloadResultsResponseSchema)` to create a new message.
  */
 export const DownloadResultsResponseSchema: GenMessage<DownloadResultsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 9);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 12);
+
+/**
+ * A file, or a piece of it.
+ *
+ * @generated from message antiphon.scheduler.v1.UploadFileRequest
+ */
+export type UploadFileRequest = Message<"antiphon.scheduler.v1.UploadFileRequest"> & {
+  /**
+   * What comes.
+   *
+   * @generated from oneof antiphon.scheduler.v1.UploadFileRequest.part
+   */
+  part: {
+    /**
+     * The file's name, without a path; at most 200 characters. The first message,
+     * and only it.
+     *
+     * @generated from field: string file_name = 1;
+     */
+    value: string;
+    case: "fileName";
+  } | {
+    /**
+     * The next bytes.
+     *
+     * @generated from field: bytes chunk = 2;
+     */
+    value: Uint8Array;
+    case: "chunk";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.UploadFileRequest.
+ * Use `create(UploadFileRequestSchema)` to create a new message.
+ */
+export const UploadFileRequestSchema: GenMessage<UploadFileRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 13);
+
+/**
+ * The file is kept.
+ *
+ * @generated from message antiphon.scheduler.v1.UploadFileResponse
+ */
+export type UploadFileResponse = Message<"antiphon.scheduler.v1.UploadFileResponse"> & {
+  /**
+   * The file.
+   *
+   * @generated from field: antiphon.scheduler.v1.Upload upload = 1;
+   */
+  upload?: Upload | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.UploadFileResponse.
+ * Use `create(UploadFileResponseSchema)` to create a new message.
+ */
+export const UploadFileResponseSchema: GenMessage<UploadFileResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 14);
+
+/**
+ * Asks for a file.
+ *
+ * @generated from message antiphon.scheduler.v1.GetUploadRequest
+ */
+export type GetUploadRequest = Message<"antiphon.scheduler.v1.GetUploadRequest"> & {
+  /**
+   * Its name. Required.
+   *
+   * @generated from field: string file_name = 1;
+   */
+  fileName: string;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetUploadRequest.
+ * Use `create(GetUploadRequestSchema)` to create a new message.
+ */
+export const GetUploadRequestSchema: GenMessage<GetUploadRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 15);
+
+/**
+ * The file.
+ *
+ * @generated from message antiphon.scheduler.v1.GetUploadResponse
+ */
+export type GetUploadResponse = Message<"antiphon.scheduler.v1.GetUploadResponse"> & {
+  /**
+   * The file.
+   *
+   * @generated from field: antiphon.scheduler.v1.Upload upload = 1;
+   */
+  upload?: Upload | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetUploadResponse.
+ * Use `create(GetUploadResponseSchema)` to create a new message.
+ */
+export const GetUploadResponseSchema: GenMessage<GetUploadResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 16);
+
+/**
+ * A file that was uploaded.
+ *
+ * @generated from message antiphon.scheduler.v1.Upload
+ */
+export type Upload = Message<"antiphon.scheduler.v1.Upload"> & {
+  /**
+   * A UUID, to be named in SubmitTask.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+
+  /**
+   * As it was given.
+   *
+   * @generated from field: string file_name = 2;
+   */
+  fileName: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: int64 size = 3;
+   */
+  size: bigint;
+
+  /**
+   * The MD5 of its bytes, in lower-case hexadecimal; for clients of the Waldiez
+   * runner, which know files by it.
+   *
+   * @generated from field: string md5 = 4;
+   */
+  md5: string;
+
+  /**
+   * When it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.Upload.
+ * Use `create(UploadSchema)` to create a new message.
+ */
+export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 17);
 
 /**
  * A definition to store.
@@ -317,7 +600,7 @@ export type CreateWorkflowRequest = Message<"antiphon.scheduler.v1.CreateWorkflo
  * Use `create(CreateWorkflowRequestSchema)` to create a new message.
  */
 export const CreateWorkflowRequestSchema: GenMessage<CreateWorkflowRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 10);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 18);
 
 /**
  * The definition as stored.
@@ -338,7 +621,7 @@ export type CreateWorkflowResponse = Message<"antiphon.scheduler.v1.CreateWorkfl
  * Use `create(CreateWorkflowResponseSchema)` to create a new message.
  */
 export const CreateWorkflowResponseSchema: GenMessage<CreateWorkflowResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 11);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 19);
 
 /**
  * A definition to check.
@@ -373,7 +656,7 @@ export type ValidateWorkflowRequest = Message<"antiphon.scheduler.v1.ValidateWor
  * Use `create(ValidateWorkflowRequestSchema)` to create a new message.
  */
 export const ValidateWorkflowRequestSchema: GenMessage<ValidateWorkflowRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 12);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 20);
 
 /**
  * What is wrong with the definition.
@@ -394,7 +677,7 @@ export type ValidateWorkflowResponse = Message<"antiphon.scheduler.v1.ValidateWo
  * Use `create(ValidateWorkflowResponseSchema)` to create a new message.
  */
 export const ValidateWorkflowResponseSchema: GenMessage<ValidateWorkflowResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 13);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 21);
 
 /**
  * Asks for one definition.
@@ -415,7 +698,7 @@ export type GetWorkflowRequest = Message<"antiphon.scheduler.v1.GetWorkflowReque
  * Use `create(GetWorkflowRequestSchema)` to create a new message.
  */
 export const GetWorkflowRequestSchema: GenMessage<GetWorkflowRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 14);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22);
 
 /**
  * One definition.
@@ -436,7 +719,7 @@ export type GetWorkflowResponse = Message<"antiphon.scheduler.v1.GetWorkflowResp
  * Use `create(GetWorkflowResponseSchema)` to create a new message.
  */
 export const GetWorkflowResponseSchema: GenMessage<GetWorkflowResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 15);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 23);
 
 /**
  * Asks for a page of definitions.
@@ -471,7 +754,7 @@ export type ListWorkflowsRequest = Message<"antiphon.scheduler.v1.ListWorkflowsR
  * Use `create(ListWorkflowsRequestSchema)` to create a new message.
  */
 export const ListWorkflowsRequestSchema: GenMessage<ListWorkflowsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 16);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 24);
 
 /**
  * A page of definitions.
@@ -499,7 +782,7 @@ export type ListWorkflowsResponse = Message<"antiphon.scheduler.v1.ListWorkflows
  * Use `create(ListWorkflowsResponseSchema)` to create a new message.
  */
 export const ListWorkflowsResponseSchema: GenMessage<ListWorkflowsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 17);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 25);
 
 /**
  * Asks for the end of a definition.
@@ -527,7 +810,7 @@ export type DeleteWorkflowRequest = Message<"antiphon.scheduler.v1.DeleteWorkflo
  * Use `create(DeleteWorkflowRequestSchema)` to create a new message.
  */
 export const DeleteWorkflowRequestSchema: GenMessage<DeleteWorkflowRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 18);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 26);
 
 /**
  * The definition is deleted.
@@ -542,7 +825,7 @@ export type DeleteWorkflowResponse = Message<"antiphon.scheduler.v1.DeleteWorkfl
  * Use `create(DeleteWorkflowResponseSchema)` to create a new message.
  */
 export const DeleteWorkflowResponseSchema: GenMessage<DeleteWorkflowResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 19);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 27);
 
 /**
  * Asks for a workflow to be executed. Exactly one of `workflow_id`,
@@ -617,7 +900,7 @@ export type StartRunRequest = Message<"antiphon.scheduler.v1.StartRunRequest"> &
  * Use `create(StartRunRequestSchema)` to create a new message.
  */
 export const StartRunRequestSchema: GenMessage<StartRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 20);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28);
 
 /**
  * The run as stored.
@@ -638,7 +921,7 @@ export type StartRunResponse = Message<"antiphon.scheduler.v1.StartRunResponse">
  * Use `create(StartRunResponseSchema)` to create a new message.
  */
 export const StartRunResponseSchema: GenMessage<StartRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 21);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 29);
 
 /**
  * Asks for one run.
@@ -659,7 +942,7 @@ export type GetRunRequest = Message<"antiphon.scheduler.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 22);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 30);
 
 /**
  * One run.
@@ -680,7 +963,7 @@ export type GetRunResponse = Message<"antiphon.scheduler.v1.GetRunResponse"> & {
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 23);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 31);
 
 /**
  * Asks for a page of runs.
@@ -781,7 +1064,7 @@ export type ListRunsRequest = Message<"antiphon.scheduler.v1.ListRunsRequest"> &
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 24);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 32);
 
 /**
  * A page of runs.
@@ -809,7 +1092,7 @@ export type ListRunsResponse = Message<"antiphon.scheduler.v1.ListRunsResponse">
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 25);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 33);
 
 /**
  * Asks for the changes of runs.
@@ -830,7 +1113,7 @@ export type WatchRunRequest = Message<"antiphon.scheduler.v1.WatchRunRequest"> &
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 26);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 34);
 
 /**
  * One run to watch, and from where.
@@ -859,7 +1142,7 @@ export type WatchedRun = Message<"antiphon.scheduler.v1.WatchedRun"> & {
  * Use `create(WatchedRunSchema)` to create a new message.
  */
 export const WatchedRunSchema: GenMessage<WatchedRun> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 27);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 35);
 
 /**
  * One change, or a sign of life.
@@ -919,7 +1202,7 @@ export type WatchRunResponse = Message<"antiphon.scheduler.v1.WatchRunResponse">
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 36);
 
 /**
  * What one fact changed.
@@ -954,7 +1237,7 @@ export type WatchRunResponse_RunChange = Message<"antiphon.scheduler.v1.WatchRun
  * Use `create(WatchRunResponse_RunChangeSchema)` to create a new message.
  */
 export const WatchRunResponse_RunChangeSchema: GenMessage<WatchRunResponse_RunChange> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28, 0);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 36, 0);
 
 /**
  * A sign of life.
@@ -969,7 +1252,7 @@ export type WatchRunResponse_Heartbeat = Message<"antiphon.scheduler.v1.WatchRun
  * Use `create(WatchRunResponse_HeartbeatSchema)` to create a new message.
  */
 export const WatchRunResponse_HeartbeatSchema: GenMessage<WatchRunResponse_Heartbeat> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 28, 1);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 36, 1);
 
 /**
  * Asks for a page of history.
@@ -1011,7 +1294,7 @@ export type ListRunEventsRequest = Message<"antiphon.scheduler.v1.ListRunEventsR
  * Use `create(ListRunEventsRequestSchema)` to create a new message.
  */
 export const ListRunEventsRequestSchema: GenMessage<ListRunEventsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 29);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 37);
 
 /**
  * A page of history.
@@ -1039,7 +1322,7 @@ export type ListRunEventsResponse = Message<"antiphon.scheduler.v1.ListRunEvents
  * Use `create(ListRunEventsResponseSchema)` to create a new message.
  */
 export const ListRunEventsResponseSchema: GenMessage<ListRunEventsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 30);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 38);
 
 /**
  * Asks for the outputs of a run.
@@ -1060,7 +1343,7 @@ export type GetRunResultsRequest = Message<"antiphon.scheduler.v1.GetRunResultsR
  * Use `create(GetRunResultsRequestSchema)` to create a new message.
  */
 export const GetRunResultsRequestSchema: GenMessage<GetRunResultsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 31);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 39);
 
 /**
  * The outputs of a run.
@@ -1088,7 +1371,7 @@ export type GetRunResultsResponse = Message<"antiphon.scheduler.v1.GetRunResults
  * Use `create(GetRunResultsResponseSchema)` to create a new message.
  */
 export const GetRunResultsResponseSchema: GenMessage<GetRunResultsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 32);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 40);
 
 /**
  * Asks for the end of a run.
@@ -1116,7 +1399,7 @@ export type CancelRunRequest = Message<"antiphon.scheduler.v1.CancelRunRequest">
  * Use `create(CancelRunRequestSchema)` to create a new message.
  */
 export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 33);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 41);
 
 /**
  * The run with `cancel_requested`, unless it had ended.
@@ -1137,7 +1420,7 @@ export type CancelRunResponse = Message<"antiphon.scheduler.v1.CancelRunResponse
  * Use `create(CancelRunResponseSchema)` to create a new message.
  */
 export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 34);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 42);
 
 /**
  * Asks for a run to be paused.
@@ -1165,7 +1448,7 @@ export type PauseRunRequest = Message<"antiphon.scheduler.v1.PauseRunRequest"> &
  * Use `create(PauseRunRequestSchema)` to create a new message.
  */
 export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 35);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 43);
 
 /**
  * The run, unless it had ended.
@@ -1186,7 +1469,7 @@ export type PauseRunResponse = Message<"antiphon.scheduler.v1.PauseRunResponse">
  * Use `create(PauseRunResponseSchema)` to create a new message.
  */
 export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 36);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 44);
 
 /**
  * Asks for a run to go on.
@@ -1214,7 +1497,7 @@ export type ResumeRunRequest = Message<"antiphon.scheduler.v1.ResumeRunRequest">
  * Use `create(ResumeRunRequestSchema)` to create a new message.
  */
 export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 37);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 45);
 
 /**
  * The run, unless it had ended.
@@ -1235,7 +1518,7 @@ export type ResumeRunResponse = Message<"antiphon.scheduler.v1.ResumeRunResponse
  * Use `create(ResumeRunResponseSchema)` to create a new message.
  */
 export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 38);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 46);
 
 /**
  * Asks for a run to be repeated.
@@ -1278,7 +1561,7 @@ export type RerunRunRequest = Message<"antiphon.scheduler.v1.RerunRunRequest"> &
  * Use `create(RerunRunRequestSchema)` to create a new message.
  */
 export const RerunRunRequestSchema: GenMessage<RerunRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 39);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 47);
 
 /**
  * The new run.
@@ -1299,7 +1582,7 @@ export type RerunRunResponse = Message<"antiphon.scheduler.v1.RerunRunResponse">
  * Use `create(RerunRunResponseSchema)` to create a new message.
  */
 export const RerunRunResponseSchema: GenMessage<RerunRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 40);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 48);
 
 /**
  * Asks for a value to be sent to a run.
@@ -1342,7 +1625,7 @@ export type SignalRunRequest = Message<"antiphon.scheduler.v1.SignalRunRequest">
  * Use `create(SignalRunRequestSchema)` to create a new message.
  */
 export const SignalRunRequestSchema: GenMessage<SignalRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 41);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 49);
 
 /**
  * The signal is stored.
@@ -1363,7 +1646,7 @@ export type SignalRunResponse = Message<"antiphon.scheduler.v1.SignalRunResponse
  * Use `create(SignalRunResponseSchema)` to create a new message.
  */
 export const SignalRunResponseSchema: GenMessage<SignalRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 42);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 50);
 
 /**
  * Asks for the removal of a run.
@@ -1384,6 +1667,13 @@ export type DeleteRunRequest = Message<"antiphon.scheduler.v1.DeleteRunRequest">
    * @generated from field: string request_id = 2;
    */
   requestId: string;
+
+  /**
+   * Whether a run that has not ended is cancelled and removed.
+   *
+   * @generated from field: bool force = 3;
+   */
+  force: boolean;
 };
 
 /**
@@ -1391,7 +1681,7 @@ export type DeleteRunRequest = Message<"antiphon.scheduler.v1.DeleteRunRequest">
  * Use `create(DeleteRunRequestSchema)` to create a new message.
  */
 export const DeleteRunRequestSchema: GenMessage<DeleteRunRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 43);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 51);
 
 /**
  * The run is removed.
@@ -1406,7 +1696,7 @@ export type DeleteRunResponse = Message<"antiphon.scheduler.v1.DeleteRunResponse
  * Use `create(DeleteRunResponseSchema)` to create a new message.
  */
 export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 44);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 52);
 
 /**
  * A schedule to store.
@@ -1415,8 +1705,8 @@ export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE_
  */
 export type CreateScheduleRequest = Message<"antiphon.scheduler.v1.CreateScheduleRequest"> & {
   /**
-   * What is started when. `schedule_id`, `next_firings`, `created_at` and the
-   * fields that begin with `last_` are not given.
+   * What is started when. `schedule_id`, `client_id`, `next_firings`,
+   * `created_at`, `updated_at` and the fields that begin with `last_` are not given.
    *
    * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
    */
@@ -1435,7 +1725,7 @@ export type CreateScheduleRequest = Message<"antiphon.scheduler.v1.CreateSchedul
  * Use `create(CreateScheduleRequestSchema)` to create a new message.
  */
 export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 45);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 53);
 
 /**
  * The schedule as stored.
@@ -1456,7 +1746,7 @@ export type CreateScheduleResponse = Message<"antiphon.scheduler.v1.CreateSchedu
  * Use `create(CreateScheduleResponseSchema)` to create a new message.
  */
 export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 46);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 54);
 
 /**
  * Asks for one schedule.
@@ -1477,7 +1767,7 @@ export type GetScheduleRequest = Message<"antiphon.scheduler.v1.GetScheduleReque
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 47);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 55);
 
 /**
  * One schedule.
@@ -1498,7 +1788,7 @@ export type GetScheduleResponse = Message<"antiphon.scheduler.v1.GetScheduleResp
  * Use `create(GetScheduleResponseSchema)` to create a new message.
  */
 export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 48);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 56);
 
 /**
  * Asks for a page of schedules.
@@ -1526,7 +1816,7 @@ export type ListSchedulesRequest = Message<"antiphon.scheduler.v1.ListSchedulesR
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 49);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 57);
 
 /**
  * A page of schedules; smaller than asked for when it would be too large.
@@ -1554,7 +1844,7 @@ export type ListSchedulesResponse = Message<"antiphon.scheduler.v1.ListSchedules
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 50);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 58);
 
 /**
  * Changes to a schedule.
@@ -1571,7 +1861,7 @@ export type UpdateScheduleRequest = Message<"antiphon.scheduler.v1.UpdateSchedul
 
   /**
    * What is replaced: `name`, `paused`, `timing`, `target`, `overlap`, `catch_up`,
-   * `catch_up_window`. Required.
+   * `catch_up_window`, `ends_at`. Required.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -1590,7 +1880,7 @@ export type UpdateScheduleRequest = Message<"antiphon.scheduler.v1.UpdateSchedul
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 51);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 59);
 
 /**
  * The schedule as changed.
@@ -1611,7 +1901,7 @@ export type UpdateScheduleResponse = Message<"antiphon.scheduler.v1.UpdateSchedu
  * Use `create(UpdateScheduleResponseSchema)` to create a new message.
  */
 export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 52);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 60);
 
 /**
  * Asks for a firing now.
@@ -1639,7 +1929,7 @@ export type TriggerScheduleRequest = Message<"antiphon.scheduler.v1.TriggerSched
  * Use `create(TriggerScheduleRequestSchema)` to create a new message.
  */
 export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 53);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 61);
 
 /**
  * What was started.
@@ -1660,7 +1950,7 @@ export type TriggerScheduleResponse = Message<"antiphon.scheduler.v1.TriggerSche
  * Use `create(TriggerScheduleResponseSchema)` to create a new message.
  */
 export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 54);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 62);
 
 /**
  * Asks for the end of a schedule.
@@ -1688,7 +1978,7 @@ export type DeleteScheduleRequest = Message<"antiphon.scheduler.v1.DeleteSchedul
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 55);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 63);
 
 /**
  * The schedule is deleted.
@@ -1703,7 +1993,85 @@ export type DeleteScheduleResponse = Message<"antiphon.scheduler.v1.DeleteSchedu
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 56);
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 64);
+
+/**
+ * Asks how busy the installation is.
+ *
+ * @generated from message antiphon.scheduler.v1.GetServerStatusRequest
+ */
+export type GetServerStatusRequest = Message<"antiphon.scheduler.v1.GetServerStatusRequest"> & {
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetServerStatusRequest.
+ * Use `create(GetServerStatusRequestSchema)` to create a new message.
+ */
+export const GetServerStatusRequestSchema: GenMessage<GetServerStatusRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 65);
+
+/**
+ * How busy it is.
+ *
+ * @generated from message antiphon.scheduler.v1.GetServerStatusResponse
+ */
+export type GetServerStatusResponse = Message<"antiphon.scheduler.v1.GetServerStatusResponse"> & {
+  /**
+   * Stand-alone tasks of all clients that have not ended.
+   *
+   * @generated from field: int64 active_tasks = 1;
+   */
+  activeTasks: bigint;
+
+  /**
+   * Those of them that wait for a worker, or to be resumed.
+   *
+   * @generated from field: int64 pending_tasks = 2;
+   */
+  pendingTasks: bigint;
+
+  /**
+   * How many programs living workers carry out at once, all together.
+   *
+   * @generated from field: int64 program_slots = 3;
+   */
+  programSlots: bigint;
+
+  /**
+   * Processors of the machine.
+   *
+   * @generated from field: int32 cpu_count = 4;
+   */
+  cpuCount: number;
+
+  /**
+   * How busy they were lately; from 0 to 100.
+   *
+   * @generated from field: double cpu_percent = 5;
+   */
+  cpuPercent: number;
+
+  /**
+   * Memory of the machine, in bytes.
+   *
+   * @generated from field: int64 total_memory = 6;
+   */
+  totalMemory: bigint;
+
+  /**
+   * What is used of it, in bytes.
+   *
+   * @generated from field: int64 used_memory = 7;
+   */
+  usedMemory: bigint;
+};
+
+/**
+ * Describes the message antiphon.scheduler.v1.GetServerStatusResponse.
+ * Use `create(GetServerStatusResponseSchema)` to create a new message.
+ */
+export const GetServerStatusResponseSchema: GenMessage<GetServerStatusResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_scheduler_v1_scheduler_service, 66);
 
 /**
  * Decides what runs next, and answers what ran.
@@ -1735,6 +2103,11 @@ export const SchedulerService: GenService<{
    * Errors:
    * - INVALID_ARGUMENT `FIELD_INVALID`, `FILE_REJECTED`: the program is none that
    *   can be run; nothing is stored.
+   * - NOT_FOUND `UPLOAD_NOT_FOUND`: nothing of the caller's has that `upload_id`.
+   * - FAILED_PRECONDITION `TASK_ACTIVE`: a task with the same `dedupe_key` has not
+   *   ended.
+   * - RESOURCE_EXHAUSTED `TASK_LIMIT`: `max_active` tasks of the caller have not
+   *   ended.
    * - ALREADY_EXISTS `REQUEST_ID_REUSED`: see above.
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.SubmitTask
@@ -1775,6 +2148,19 @@ export const SchedulerService: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
+   * CountTasks counts the stand-alone tasks of the caller.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.CountTasks
+   */
+  countTasks: {
+    methodKind: "unary";
+    input: typeof CountTasksRequestSchema;
+    output: typeof CountTasksResponseSchema;
+  },
+  /**
    * CancelTask asks for the end of a stand-alone task, in whatever state it is:
    * CancelRun of its run. Answers at once; the program gets a moment to end by
    * itself before it is killed.
@@ -1805,6 +2191,38 @@ export const SchedulerService: GenService<{
     methodKind: "server_streaming";
     input: typeof DownloadResultsRequestSchema;
     output: typeof DownloadResultsResponseSchema;
+  },
+  /**
+   * UploadFile keeps a file for a SubmitTask that names it. The first message says
+   * what it is, the others bring its bytes in order; nothing is kept of a call that
+   * breaks. It is kept for 24 hours, and any number of tasks may be submitted of
+   * it.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`: no `file_name` first, or not a plain name.
+   * - RESOURCE_EXHAUSTED `TOO_LARGE`: more than 5 MiB.
+   * - RESOURCE_EXHAUSTED `UPLOAD_LIMIT`: the caller's files would have more than
+   *   256 MiB together, or be more than 1,000.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.UploadFile
+   */
+  uploadFile: {
+    methodKind: "client_streaming";
+    input: typeof UploadFileRequestSchema;
+    output: typeof UploadFileResponseSchema;
+  },
+  /**
+   * GetUpload answers the file that the caller uploaded last under a name.
+   *
+   * Errors:
+   * - NOT_FOUND `UPLOAD_NOT_FOUND`
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetUpload
+   */
+  getUpload: {
+    methodKind: "unary";
+    input: typeof GetUploadRequestSchema;
+    output: typeof GetUploadResponseSchema;
   },
   /**
    * CreateWorkflow checks and stores a definition. Atomic; the same content is
@@ -2054,12 +2472,15 @@ export const SchedulerService: GenService<{
   },
   /**
    * DeleteRun removes a run that has ended: its history, outputs, files and
-   * transcripts, and those of the runs that its `workflow` nodes started.
+   * transcripts, and those of the runs that its `workflow` nodes started. With
+   * `force` also one that has not: it is found no more from then on, is cancelled,
+   * and removed once it has ended.
    *
    * Errors:
    * - NOT_FOUND `RUN_NOT_FOUND`: also when it was deleted before.
    * - FAILED_PRECONDITION `NOT_ENDED`: it has not ended, its parent has not, or a
-   *   run that it started has not; cancel it first.
+   *   run that it started has not; cancel it first, or use `force`, which does not
+   *   help against a parent.
    *
    * @generated from rpc antiphon.scheduler.v1.SchedulerService.DeleteRun
    */
@@ -2161,6 +2582,17 @@ export const SchedulerService: GenService<{
     methodKind: "unary";
     input: typeof DeleteScheduleRequestSchema;
     output: typeof DeleteScheduleResponseSchema;
+  },
+  /**
+   * GetServerStatus answers how busy the installation is, as a whole and not of one
+   * caller; and how busy the machine is that answers.
+   *
+   * @generated from rpc antiphon.scheduler.v1.SchedulerService.GetServerStatus
+   */
+  getServerStatus: {
+    methodKind: "unary";
+    input: typeof GetServerStatusRequestSchema;
+    output: typeof GetServerStatusResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_antiphon_scheduler_v1_scheduler_service, 0);

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file antiphon/scheduler/v1/task.proto.
  */
 export const file_antiphon_scheduler_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("CiBhbnRpcGhvbi9zY2hlZHVsZXIvdjEvdGFzay5wcm90bxIVYW50aXBob24uc2NoZWR1bGVyLnYxIsAFCgRUYXNrEg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDwoHaGFuZGxlchgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgGIAEoBRIRCgl3b3JrZXJfaWQYByABKAkSLwoHZmFpbHVyZRgIIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYWlsdXJlEg4KBm91dHB1dBgJIAEoDBIzCgxvcGVuX3Byb21wdHMYCiADKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUHJvbXB0EjIKCWFydGlmYWN0cxgLIAMoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5BcnRpZmFjdBIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbmFtZRgPIAEoCRIYChBjYW5jZWxfcmVxdWVzdGVkGBAgASgIEhcKD2ZhaWxlZF9hdHRlbXB0cxgRIAEoBRI0CgxsYXN0X2ZhaWx1cmUYEiABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRIpCgR3YWl0GBMgASgLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLldhaXQSFAoMY2hpbGRfcnVuX2lkGBQgASgJEjAKBWl0ZW1zGBUgASgLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLkl0ZW1Db3VudHMijgEKBFdhaXQSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDwoHdGFza19pZBgDIAEoCRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIioKCkl0ZW1Db3VudHMSDQoFdG90YWwYASABKAUSDQoFZW5kZWQYAiABKAUiYQoHRmFpbHVyZRIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIPCgdub2RlX2lkGAMgASgJEhYKCWV4aXRfY29kZRgEIAEoBUgAiAEBQgwKCl9leGl0X2NvZGUijAEKBlByb21wdBIRCglwcm9tcHRfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0ZXh0GAMgASgJEhAKCHBhc3N3b3JkGAQgASgIEi0KCW9wZW5lZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY2hvaWNlcxgGIAMoCSImCghBcnRpZmFjdBIMCgRwYXRoGAEgASgJEgwKBHNpemUYAiABKAMihAEKB1Byb2dyYW0SEQoJZmlsZV9uYW1lGAEgASgJEg8KB2NvbnRlbnQYAiABKAwSEQoJYXJndW1lbnRzGAMgAygJEhQKDHJlcXVpcmVtZW50cxgEIAMoCRIsCgl3YWxsX3RpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qjAIKCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSVEFTS19TVEFURV9QRU5ESU5HEAESFQoRVEFTS19TVEFURV9RVUVVRUQQAhIXChNUQVNLX1NUQVRFX1NUQVJUSU5HEAMSFgoSVEFTS19TVEFURV9SVU5OSU5HEAQSIAocVEFTS19TVEFURV9XQUlUSU5HX0ZPUl9JTlBVVBAFEhgKFFRBU0tfU1RBVEVfQ09NUExFVEVEEAYSFQoRVEFTS19TVEFURV9GQUlMRUQQBxIYChRUQVNLX1NUQVRFX0NBTkNFTExFRBAIEhYKElRBU0tfU1RBVEVfU0tJUFBFRBAJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBhbnRpcGhvbi9zY2hlZHVsZXIvdjEvdGFzay5wcm90bxIVYW50aXBob24uc2NoZWR1bGVyLnYxIrMHCgRUYXNrEg8KB3Rhc2tfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDwoHaGFuZGxlchgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgGIAEoBRIRCgl3b3JrZXJfaWQYByABKAkSLwoHZmFpbHVyZRgIIAEoCzIeLmFudGlwaG9uLnNjaGVkdWxlci52MS5GYWlsdXJlEg4KBm91dHB1dBgJIAEoDBIzCgxvcGVuX3Byb21wdHMYCiADKAsyHS5hbnRpcGhvbi5zY2hlZHVsZXIudjEuUHJvbXB0EjIKCWFydGlmYWN0cxgLIAMoCzIfLmFudGlwaG9uLnNjaGVkdWxlci52MS5BcnRpZmFjdBIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbmFtZRgPIAEoCRIYChBjYW5jZWxfcmVxdWVzdGVkGBAgASgIEhcKD2ZhaWxlZF9hdHRlbXB0cxgRIAEoBRI0CgxsYXN0X2ZhaWx1cmUYEiABKAsyHi5hbnRpcGhvbi5zY2hlZHVsZXIudjEuRmFpbHVyZRIpCgR3YWl0GBMgASgLMhsuYW50aXBob24uc2NoZWR1bGVyLnYxLldhaXQSFAoMY2hpbGRfcnVuX2lkGBQgASgJEjAKBWl0ZW1zGBUgASgLMiEuYW50aXBob24uc2NoZWR1bGVyLnYxLkl0ZW1Db3VudHMSEQoJY2xpZW50X2lkGBYgASgJEjcKBmxhYmVscxgXIAMoCzInLmFudGlwaG9uLnNjaGVkdWxlci52MS5UYXNrLkxhYmVsc0VudHJ5Ei4KCnVwZGF0ZWRfYXQYGCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3NjaGVkdWxlX2lkGBkgASgJEjEKDnByb21wdF90aW1lb3V0GBogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijgEKBFdhaXQSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDwoHdGFza19pZBgDIAEoCRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIioKCkl0ZW1Db3VudHMSDQoFdG90YWwYASABKAUSDQoFZW5kZWQYAiABKAUiYQoHRmFpbHVyZRIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIPCgdub2RlX2lkGAMgASgJEhYKCWV4aXRfY29kZRgEIAEoBUgAiAEBQgwKCl9leGl0X2NvZGUijAEKBlByb21wdBIRCglwcm9tcHRfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0ZXh0GAMgASgJEhAKCHBhc3N3b3JkGAQgASgIEi0KCW9wZW5lZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY2hvaWNlcxgGIAMoCSImCghBcnRpZmFjdBIMCgRwYXRoGAEgASgJEgwKBHNpemUYAiABKAMi2AIKB1Byb2dyYW0SEQoJZmlsZV9uYW1lGAEgASgJEg8KB2NvbnRlbnQYAiABKAwSEQoJYXJndW1lbnRzGAMgAygJEhQKDHJlcXVpcmVtZW50cxgEIAMoCRIsCgl3YWxsX3RpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNAoDZW52GAYgAygLMicuYW50aXBob24uc2NoZWR1bGVyLnYxLlByb2dyYW0uRW52RW50cnkSDwoHbWVzc2FnZRgHIAEoCRIZChFza2lwX3JlcXVpcmVtZW50cxgIIAEoCBIxCg5wcm9tcHRfdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCgl1cGxvYWRfaWQYCiABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqMAgoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUQVNLX1NUQVRFX1BFTkRJTkcQARIVChFUQVNLX1NUQVRFX1FVRVVFRBACEhcKE1RBU0tfU1RBVEVfU1RBUlRJTkcQAxIWChJUQVNLX1NUQVRFX1JVTk5JTkcQBBIgChxUQVNLX1NUQVRFX1dBSVRJTkdfRk9SX0lOUFVUEAUSGAoUVEFTS19TVEFURV9DT01QTEVURUQQBhIVChFUQVNLX1NUQVRFX0ZBSUxFRBAHEhgKFFRBU0tfU1RBVEVfQ0FOQ0VMTEVEEAgSFgoSVEFTS19TVEFURV9TS0lQUEVEEAliBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One node's work in one run.
@@ -172,6 +172,41 @@ export type Task = Message<"antiphon.scheduler.v1.Task"> & {
    * @generated from field: antiphon.scheduler.v1.ItemCounts items = 21;
    */
   items?: ItemCounts | undefined;
+
+  /**
+   * The client that it belongs to.
+   *
+   * @generated from field: string client_id = 22;
+   */
+  clientId: string;
+
+  /**
+   * What its run was labelled with.
+   *
+   * @generated from field: map<string, string> labels = 23;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * When its run's latest fact was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 24;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * The schedule that started its run; empty when none did.
+   *
+   * @generated from field: string schedule_id = 25;
+   */
+  scheduleId: string;
+
+  /**
+   * How long each of its questions waits for an answer; unset for ever.
+   *
+   * @generated from field: google.protobuf.Duration prompt_timeout = 26;
+   */
+  promptTimeout?: Duration | undefined;
 };
 
 /**
@@ -415,7 +450,7 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
   fileName: string;
 
   /**
-   * The file, from 1 byte to 5 MiB.
+   * The file, from 1 byte to 5 MiB; empty when `upload_id` names it.
    *
    * @generated from field: bytes content = 2;
    */
@@ -444,6 +479,48 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
    * @generated from field: google.protobuf.Duration wall_time = 5;
    */
   wallTime?: Duration | undefined;
+
+  /**
+   * What its environment holds besides the usual, for secrets such as the key of a
+   * model; at most 100 names of the form `[A-Za-z_][A-Za-z0-9_]*`, 64 KiB
+   * together. Names that begin with `ANTIPHON_` and those by which the loader, the
+   * shell or Python is told to run something else (`PATH`, `LD_PRELOAD`,
+   * `PYTHONPATH`, …) are refused. It is kept encrypted, is never answered, and two
+   * requests that differ in it alone are the same to a `request_id`.
+   *
+   * @generated from field: map<string, string> env = 6;
+   */
+  env: { [key: string]: string };
+
+  /**
+   * What a flow is first told, in place of its own first message; at most 64 KiB.
+   * Only for `.waldiez` files; empty means its own.
+   *
+   * @generated from field: string message = 7;
+   */
+  message: string;
+
+  /**
+   * Whether the requirements that a flow names are left out of its environment.
+   *
+   * @generated from field: bool skip_requirements = 8;
+   */
+  skipRequirements: boolean;
+
+  /**
+   * How long each question waits before it is answered with nothing. From 1 s to
+   * 30 days; unset means for ever.
+   *
+   * @generated from field: google.protobuf.Duration prompt_timeout = 9;
+   */
+  promptTimeout?: Duration | undefined;
+
+  /**
+   * In place of `content`: the file that UploadFile stored under this id.
+   *
+   * @generated from field: string upload_id = 10;
+   */
+  uploadId: string;
 };
 
 /**
