@@ -26,7 +26,7 @@ export interface HealthDependencies {
 export function health(dependencies: HealthDependencies): RoutedService {
   return {
     routes: (router) => router.service(Health, healthService(dependencies)),
-    audiences: { [Health.typeName]: "open" },
+    access: { [Health.typeName]: "open" },
     check: async () => undefined,
   };
 }

@@ -1,5 +1,6 @@
 import { hkdfSync } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
+import { allScopes } from "./access.ts";
 import type { Caller } from "./authenticate.ts";
 
 /** The `typ` of an internal token, which no access token has. */
@@ -48,6 +49,9 @@ export async function verifyInternalToken(secretKey: Uint8Array, token: string):
   return {
     clientId: payload.sub ?? "",
     audience: "internal",
+    scopes: new Set(allScopes),
+    tokenId: "",
+    issuedAt: new Date((payload.iat ?? 0) * 1000),
     expiresAt: new Date((payload.exp ?? 0) * 1000),
   };
 }

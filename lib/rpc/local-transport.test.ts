@@ -3,19 +3,20 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
+import { aCaller } from "../../test/support/a-caller.ts";
 import { delay } from "../async/delay.ts";
 import { DomainError } from "../errors/domain-error.ts";
+import type { AccessRules } from "./access.ts";
 import { callerOf } from "./authenticate.ts";
 import { fromConnectError } from "./from-connect-error.ts";
 import { localTransport } from "./local-transport.ts";
 import type { RoutedService, RouteOptions } from "./routes.ts";
-import type { AudienceRules } from "./running-service.ts";
 
 const log = pino({ level: "silent" });
 
-function service(audiences: AudienceRules): RoutedService {
+function service(access: AccessRules): RoutedService {
   return {
-    audiences,
+    access,
     check: async () => undefined,
     routes: (router) => {
       router.service(AuthService, {
@@ -36,16 +37,16 @@ function service(audiences: AudienceRules): RoutedService {
 }
 
 const open = {
-  [AuthService.typeName]: "any-token",
+  [AuthService.typeName]: { audiences: "any", scope: "none" },
   [`${AuthService.typeName}/IssueToken`]: "open",
-  [Health.typeName]: "any-token",
+  [Health.typeName]: { audiences: "any", scope: "none" },
 } as const;
 
 const asAlice = (lifetimeMs = 3_600_000): RouteOptions => ({
   log,
   verify: async (token) => {
     if (token !== "good") throw new DomainError("TOKEN_INVALID", "no");
-    return { clientId: "alice", audience: "tasks-api", expiresAt: new Date(Date.now() + lifetimeMs) };
+    return aCaller({ expiresAt: new Date(Date.now() + lifetimeMs) });
   },
 });
 

@@ -34,7 +34,7 @@ export function reflection(served: () => readonly DescService[]): RoutedService 
           answers(served(), requests as AsyncIterable<never>) as AsyncIterable<object>,
       });
     },
-    audiences: { [ServerReflection.typeName]: "open", [ServerReflectionAlpha.typeName]: "open" },
+    access: { [ServerReflection.typeName]: "open", [ServerReflectionAlpha.typeName]: "open" },
     check: async () => undefined,
   };
 }

@@ -15,7 +15,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { DomainError } from "../errors/domain-error.ts";
 import type { Logger } from "../log/log.ts";
-import { tokenExpiryOf } from "./authenticate.ts";
+import { callerIn } from "./authenticate.ts";
 import { fromConnectError } from "./from-connect-error.ts";
 import { explainConnectError, toConnectError } from "./to-connect-error.ts";
 
@@ -57,7 +57,7 @@ class Call {
     this.#caller = signal;
     this.#caller.addEventListener("abort", this.#onCallerAbort);
     if (signal.aborted) this.#onCallerAbort();
-    const expiry = tokenExpiryOf(contextValues);
+    const expiry = callerIn(contextValues)?.expiresAt;
     if (!stream) this.#timer = this.#abortAfter(longestUnaryMs, tooLong);
     else if (expiry !== undefined)
       this.#timer = this.#abortAfter(expiry.getTime() - Date.now(), tokenExpired);

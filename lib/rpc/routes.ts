@@ -9,9 +9,10 @@ import {
 } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
 import type { Logger } from "../log/log.ts";
+import type { AccessRules } from "./access.ts";
 import { authenticate, ruleFor, type VerifyToken } from "./authenticate.ts";
 import { logFailure, reportCalls } from "./report-calls.ts";
-import type { AudienceRules, RunningService } from "./running-service.ts";
+import type { RunningService } from "./running-service.ts";
 import { strictJson } from "./strict-json.ts";
 import { explainConnectError, toConnectError } from "./to-connect-error.ts";
 
@@ -32,7 +33,7 @@ export interface RouteOptions {
 }
 
 /** What of a service a router needs. */
-export type RoutedService = Pick<RunningService, "routes" | "audiences" | "check">;
+export type RoutedService = Pick<RunningService, "routes" | "access" | "check">;
 
 /** A procedure and the service that answers it. */
 export interface Route {
@@ -64,7 +65,7 @@ export function routerOptions(
   options: RouteOptions,
 ): ConnectRouterOptions {
   const { verify, log, maxMessageBytes = defaultMaxMessageBytes, shutdownSignal } = options;
-  const rules: AudienceRules = Object.assign({}, ...services.map(({ audiences }) => audiences));
+  const rules: AccessRules = Object.assign({}, ...services.map(({ access }) => access));
   const metadata = { limit: String(maxMessageBytes) };
   return {
     acceptCompression: [compressionGzip],
@@ -126,10 +127,10 @@ function refuseAmbiguity(services: readonly RoutedService[], methods: readonly D
   const names = methods.map(nameOf);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new Error(`${twice} is routed twice`);
-  const ruled = services.flatMap(({ audiences }) => Object.keys(audiences));
+  const ruled = services.flatMap(({ access }) => Object.keys(access));
   const ruledTwice = ruled.find((name, index) => ruled.indexOf(name) !== index);
   if (ruledTwice !== undefined) throw new Error(`two services say who may call ${ruledTwice}`);
-  const rules: AudienceRules = Object.assign({}, ...services.map(({ audiences }) => audiences));
+  const rules: AccessRules = Object.assign({}, ...services.map(({ access }) => access));
   const without = methods.find((method) => ruleFor(rules, method) === undefined);
   if (without !== undefined) throw new Error(`no rule says who may call ${nameOf(without)}`);
 }

@@ -1,9 +1,9 @@
 import { decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { DomainError } from "../errors/domain-error.ts";
+import { allScopes, type Scope, type TokenAudience } from "./access.ts";
 import type { Caller, VerifyToken } from "./authenticate.ts";
 import { internalKey, internalTokenType, verifyInternalToken } from "./internal-token.ts";
 import { type FetchKeys, KeySet } from "./key-set.ts";
-import type { TokenAudience } from "./running-service.ts";
 
 /** The `iss` of access tokens. */
 export const accessTokenIssuer = "antiphon";
@@ -76,7 +76,22 @@ async function verifyAccessToken(keys: KeySet, token: string): Promise<Caller> {
   const audience = publicAudiences.find((audience) => audience === payload.aud);
   if (audience === undefined)
     throw new DomainError("TOKEN_INVALID", "the token is for more than one audience");
-  return { clientId: payload.sub ?? "", audience, expiresAt: new Date((payload.exp ?? 0) * 1000) };
+  return {
+    clientId: payload.sub ?? "",
+    audience,
+    scopes: scopesOf(payload["scope"]),
+    tokenId: payload.jti ?? "",
+    ...(typeof payload["sid"] === "string" && { familyId: payload["sid"] }),
+    issuedAt: new Date((payload.iat ?? 0) * 1000),
+    expiresAt: new Date((payload.exp ?? 0) * 1000),
+  };
+}
+
+/** The scopes of a claim (RFC 8693 §4.2), less those that are none of ours. A token without the claim is from before there were scopes and has all. */
+function scopesOf(claim: unknown): ReadonlySet<Scope> {
+  if (claim === undefined) return new Set(allScopes);
+  const named = typeof claim === "string" ? claim.split(" ") : [];
+  return new Set(allScopes.filter((scope) => named.includes(scope)));
 }
 
 function typeOf(token: string): string | undefined {

@@ -1,8 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
+import type { Scope } from "../../lib/rpc/access.ts";
 import { accessTokenAlgorithm, accessTokenIssuer, accessTokenType } from "../../lib/rpc/tokens.ts";
-import type { Client } from "./client.ts";
+import type { Audience } from "./client.ts";
 import type { SigningKey } from "./signing-key.ts";
+
+/** Whom a token is for and what it may be used for. */
+export interface TokenGrant {
+  readonly clientId: string;
+  readonly audience: Audience;
+  readonly scopes: readonly Scope[];
+  /** What the tokens that come of one IssueToken have in common. Absent when it comes of none. */
+  readonly familyId?: string;
+}
 
 /** A token and until when it is good. */
 export interface AccessToken {
@@ -10,9 +20,9 @@ export interface AccessToken {
   readonly expiresAt: Date;
 }
 
-/** Issues a token for a client (a JWT in the form of RFC 9068). */
+/** Issues a token (a JWT in the form of RFC 9068). */
 export async function accessToken(
-  { clientId, audience }: Client,
+  { clientId, audience, scopes, familyId }: TokenGrant,
   {
     key,
     issuedAt,
@@ -21,7 +31,8 @@ export async function accessToken(
 ): Promise<AccessToken> {
   // A JWT counts in whole seconds, so that is all the caller is promised.
   const expiresAt = new Date(Math.floor((issuedAt.getTime() + lifetimeMs) / 1_000) * 1_000);
-  const token = await new SignJWT({ client_id: clientId })
+  const family = familyId === undefined ? {} : { sid: familyId };
+  const token = await new SignJWT({ client_id: clientId, scope: scopes.join(" "), ...family })
     .setProtectedHeader({ alg: accessTokenAlgorithm, typ: accessTokenType, kid: key.keyId })
     .setIssuer(accessTokenIssuer)
     .setSubject(clientId)

@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from "jose";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import type { Database } from "../../lib/postgres/database.ts";
+import { allScopes, publicAccessOf } from "../../lib/rpc/access.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import { accessToken } from "./access-token.ts";
 import { bootstrapClients, presetClients } from "./bootstrap-clients.ts";
@@ -52,15 +53,16 @@ export async function auth({ db, secretKey, settings }: AuthParts): Promise<Runn
   const service = authService({
     clients,
     secretHash,
-    issue: (client) => accessToken(client, { key, issuedAt: new Date(), lifetimeMs: settings.accessTokenMs }),
+    issue: ({ clientId, audience }) =>
+      accessToken(
+        { clientId, audience, scopes: allScopes },
+        { key, issuedAt: new Date(), lifetimeMs: settings.accessTokenMs },
+      ),
   });
   return {
     name: "auth",
     routes: (router) => router.service(AuthService, service),
-    audiences: {
-      [AuthService.typeName]: "any-token",
-      [`${AuthService.typeName}/${AuthService.method.issueToken.name}`]: "open",
-    },
+    access: publicAccessOf(AuthService),
     fetchKeys: async () => ({ keys: (await keys.all()).map(({ publicKey }) => publicKey) }),
     bootstrapClients: (known) =>
       bootstrapClients({ clients, secretHash }, { presets: settings.presets, known }),

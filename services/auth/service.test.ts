@@ -3,9 +3,11 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { Audience } from "../../gen/antiphon/auth/v1/client_pb.ts";
+import { publicAccessOf } from "../../lib/rpc/access.ts";
 import type { Caller } from "../../lib/rpc/authenticate.ts";
 import { fromConnectError } from "../../lib/rpc/from-connect-error.ts";
 import { localTransport } from "../../lib/rpc/local-transport.ts";
+import { aCaller } from "../../test/support/a-caller.ts";
 import { drawSecret, SecretHash } from "./secret-hash.ts";
 import { authService } from "./service.ts";
 
@@ -29,15 +31,14 @@ function clientOf(caller: Partial<Caller> = {}) {
   const routed = {
     routes: (router: Parameters<Parameters<typeof localTransport>[0]["routes"]>[0]) =>
       router.service(AuthService, service),
-    audiences: { [AuthService.typeName]: "any-token", [`${AuthService.typeName}/IssueToken`]: "open" },
+    access: publicAccessOf(AuthService),
     check: async () => undefined,
   } as const;
-  const inAnHour = new Date(Date.now() + 3_600_000);
   return createClient(
     AuthService,
     localTransport(routed, {
       log: pino({ level: "silent" }),
-      verify: async () => ({ clientId: "alice", audience: "tasks-api", expiresAt: inAnHour, ...caller }),
+      verify: async () => aCaller(caller),
       token: async () => "token",
     }),
   );

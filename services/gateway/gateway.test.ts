@@ -15,6 +15,7 @@ import { networkTransport } from "../../lib/rpc/client.ts";
 import { fromConnectError } from "../../lib/rpc/from-connect-error.ts";
 import { serve } from "../../lib/rpc/serve.ts";
 import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
+import { aCaller } from "../../test/support/a-caller.ts";
 import { gateway } from "./gateway.ts";
 
 const log = logger("gateway", "silent");
@@ -208,7 +209,7 @@ async function startGateway(): Promise<string> {
     port: 0,
     services: [composed],
     fallback: composed.fallback,
-    verify: async () => ({ clientId: "c1", audience: "tasks-api", expiresAt: new Date(Date.now() + 60_000) }),
+    verify: async () => aCaller({ clientId: "c1" }),
     log,
   });
   opened.use(server);

@@ -1,11 +1,12 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import type { Logger } from "../../lib/log/log.ts";
-import type { AudienceRules, RunningService } from "../../lib/rpc/running-service.ts";
+import { publicAccess } from "../../lib/rpc/access.ts";
+import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { HttpHandler } from "../../lib/rpc/serve.ts";
 import { proxy } from "./proxy.ts";
 import { illnesses, type ServiceBehind } from "./routes/health.ts";
@@ -32,9 +33,9 @@ export type Gateway = RunningService & { readonly fallback: HttpHandler };
  * The public edge: every public service by proxy, the token endpoint, the keys
  * and health. Internal services are not routed. Keeps nothing.
  *
- * A call must bear a valid token of a client, checked by its headers before
- * anything of its body is read; for which audience is decided by the service
- * behind, which checks the token too.
+ * A call must bear a valid token of a client, for the audience and with the
+ * scope that the procedure needs, checked by its headers before anything of its
+ * body is read. The service behind checks the token too.
  */
 export function gateway({
   auth,
@@ -51,16 +52,12 @@ export function gateway({
     [WorkerService, worker],
     [TaskIOService, taskio],
   ];
-  const anyToken = proxied.map(([{ typeName }]) => [typeName, "any-token"] as const);
   return {
     name: "gateway",
     routes: (router) => {
       for (const [service, transport] of proxied) proxy(router, service, transport);
     },
-    audiences: {
-      ...Object.fromEntries(anyToken),
-      [nameOf(AuthService.method.issueToken)]: "open",
-    } satisfies AudienceRules,
+    access: publicAccess,
     fallback: plainRoutes({ auth: createClient(AuthService, auth), fetchKeys, behind, log }),
     check: async () => {
       const [[name, reason] = []] = Object.entries(await illnesses(behind));
@@ -68,8 +65,4 @@ export function gateway({
     },
     [Symbol.asyncDispose]: async () => {},
   };
-}
-
-function nameOf({ parent, name }: DescMethod): string {
-  return `${parent.typeName}/${name}`;
 }

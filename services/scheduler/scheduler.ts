@@ -13,6 +13,7 @@ import { Bell } from "../../lib/async/bell.ts";
 import type { Broker } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Database } from "../../lib/postgres/database.ts";
+import { internalOnly, publicAccessOf } from "../../lib/rpc/access.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import { Announcer } from "./announcer.ts";
@@ -282,12 +283,11 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       rpc.service(OwnerService, ownerService({ commands, hearHere, owned }));
       rpc.service(TaskStateService, taskStateService({ router, owner, history, loadAll }));
     },
-    audiences: {
-      [SchedulerService.typeName]: ["tasks-api", "admin-api"],
-      [WorkerService.typeName]: ["workers-api"],
-      [`${WorkerService.typeName}/ListWorkers`]: ["tasks-api", "admin-api", "workers-api"],
-      [OwnerService.typeName]: ["internal"],
-      [TaskStateService.typeName]: ["internal"],
+    access: {
+      ...publicAccessOf(SchedulerService),
+      ...publicAccessOf(WorkerService),
+      [OwnerService.typeName]: internalOnly,
+      [TaskStateService.typeName]: internalOnly,
     },
     async check() {
       await db.ping();

@@ -6,6 +6,7 @@ import { Bell } from "../../lib/async/bell.ts";
 import type { Broker } from "../../lib/broker/broker.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Database } from "../../lib/postgres/database.ts";
+import { internalOnly, publicAccessOf } from "../../lib/rpc/access.ts";
 import { fromConnectError } from "../../lib/rpc/from-connect-error.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import { archiveLoop, scanLoop } from "./archive-loop.ts";
@@ -89,9 +90,9 @@ export async function taskio({ db, broker, scheduler, log, settings }: TaskIOPar
       const remove = async (runIds: readonly string[]) => await removeTranscripts({ store, broker }, runIds);
       router.service(TranscriptService, transcriptService({ remove }));
     },
-    audiences: {
-      [TaskIOService.typeName]: ["tasks-api", "admin-api"],
-      [TranscriptService.typeName]: ["internal"],
+    access: {
+      ...publicAccessOf(TaskIOService),
+      [TranscriptService.typeName]: internalOnly,
     },
     load: () => feeds.load,
     async check() {

@@ -28,9 +28,11 @@ import {
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import { logger } from "../../lib/log/log.ts";
+import { publicAccess } from "../../lib/rpc/access.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import { type Server, serve } from "../../lib/rpc/serve.ts";
 import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
+import { aCaller } from "./a-caller.ts";
 
 type Entry = MessageInitShape<typeof EntrySchema>;
 type Failure = MessageInitShape<typeof FailureSchema>;
@@ -273,13 +275,7 @@ export class FakeAntiphon implements RunningService {
     this.runs = [...runs];
   }
 
-  readonly audiences = {
-    [AuthService.typeName]: "any-token",
-    [`${AuthService.typeName}/IssueToken`]: "open",
-    [SchedulerService.typeName]: ["tasks-api"],
-    [TaskIOService.typeName]: ["tasks-api"],
-    [WorkerService.typeName]: ["tasks-api"],
-  } as const;
+  readonly access = publicAccess;
 
   readonly check = async (): Promise<void> => {};
 
@@ -291,7 +287,7 @@ export class FakeAntiphon implements RunningService {
       services: [this],
       verify: async (token) => {
         if (token !== "good") throw new DomainError("TOKEN_INVALID", "the token is not good");
-        return { clientId: "c1", audience: "tasks-api", expiresAt: new Date(Date.now() + 3_600_000) };
+        return aCaller({ clientId: "c1" });
       },
       log: logger("fake", "silent"),
       shutdownGraceMs: 0,

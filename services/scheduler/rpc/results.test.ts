@@ -2,8 +2,10 @@ import { Code, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { logger } from "../../../lib/log/log.ts";
+import { publicAccessOf } from "../../../lib/rpc/access.ts";
 import { localTransport } from "../../../lib/rpc/local-transport.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
+import { aCaller } from "../../../test/support/a-caller.ts";
 import { aLease, aNode, aRun } from "../../../test/support/a-run.ts";
 import { artifactKey } from "../artifact-key.ts";
 import { downloadResults } from "./results.ts";
@@ -26,11 +28,11 @@ async function download(storage: Pick<Storage, "get">): Promise<Buffer> {
   const service = {
     routes: (rpc: ConnectRouter) =>
       rpc.rpc(SchedulerService.method.downloadResults, downloadResults({ load: async () => run, storage })),
-    audiences: { [SchedulerService.typeName]: ["tasks-api"] as const },
+    access: publicAccessOf(SchedulerService),
     check: async () => undefined,
   };
   const transport = localTransport(service, {
-    verify: async () => ({ clientId: "alice", audience: "tasks-api", expiresAt: new Date(8.64e15) }),
+    verify: async () => aCaller(),
     log: logger("test", "silent"),
     token: async () => "token",
   });

@@ -6,6 +6,8 @@ import type {
   AttachResponseSchema,
 } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { Bell } from "../../../lib/async/bell.ts";
+import { answering } from "../../../lib/rpc/access.ts";
+import { admit, callerOf } from "../../../lib/rpc/authenticate.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
 import { toConnectError } from "../../../lib/rpc/to-connect-error.ts";
 import { taskOf } from "../access.ts";
@@ -40,7 +42,10 @@ export function attach({ feeds, states, answers }: WatchNeeds & { readonly answe
     using watching = feeds.watch([{ state, after }]);
     const replies = new Replies(watching, context.signal);
     // Not awaited at the end: it waits for the caller's next message, and rejects when the call is over.
-    replies.take(incoming, (given) => answer(asker, { ...given, taskId }, answers));
+    replies.take(incoming, async (given) => {
+      admit(callerOf(context), answering);
+      await answer(asker, { ...given, taskId }, answers);
+    });
     while (!watching.hasEnded) {
       context.signal.throwIfAborted();
       const taken = await watching.take();

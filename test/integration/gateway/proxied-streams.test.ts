@@ -2,19 +2,17 @@ import { type ConnectRouter, createClient, type ServiceImpl } from "@connectrpc/
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { logger } from "../../../lib/log/log.ts";
+import { publicAccessOf } from "../../../lib/rpc/access.ts";
 import { networkTransport } from "../../../lib/rpc/client.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
 import { type Server, serve } from "../../../lib/rpc/serve.ts";
 import { gateway } from "../../../services/gateway/gateway.ts";
+import { aCaller } from "../../support/a-caller.ts";
 import { until } from "../../support/until.ts";
 import { Wire } from "../../support/wire.ts";
 
 const log = logger("test", "silent");
-const verify = async () => ({
-  clientId: "c1",
-  audience: "tasks-api" as const,
-  expiresAt: new Date(Date.now() + 3_600_000),
-});
+const verify = async () => aCaller({ clientId: "c1" });
 const headers = { authorization: "Bearer good" };
 
 /** So much may lie in the buffers between a service and a caller that takes nothing: sockets, windows, this process. */
@@ -115,7 +113,7 @@ async function serving(name: string, routes: (router: ConnectRouter) => unknown)
   const service = {
     name,
     routes: (router: ConnectRouter) => void routes(router),
-    audiences: { [SchedulerService.typeName]: "any-token" as const },
+    access: publicAccessOf(SchedulerService),
     check: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

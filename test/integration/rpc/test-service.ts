@@ -5,9 +5,11 @@ import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_s
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { delay } from "../../../lib/async/delay.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { type AccessRules, internalOnly } from "../../../lib/rpc/access.ts";
 import { callerOf, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../../lib/rpc/running-service.ts";
 import { type ServeOptions, type Server, serve } from "../../../lib/rpc/serve.ts";
+import { aCaller } from "../../support/a-caller.ts";
 
 /** What a handler of the test service threw that nobody may see. */
 export const unspeakable = "the password is hunter2";
@@ -17,11 +19,11 @@ export const silentLog = pino({ level: "silent" });
 /** A small service on real descriptors, whose answers follow from the task's name. */
 export class TestService implements RunningService {
   readonly name = "test";
-  readonly audiences = {
-    [TaskIOService.typeName]: ["tasks-api", "internal"],
-    [`${TaskIOService.typeName}/SendInput`]: ["internal"],
-    [SchedulerService.typeName]: "any-token",
-  } as const;
+  readonly access: AccessRules = {
+    [TaskIOService.typeName]: { audiences: ["tasks-api", "internal"], scope: "none" },
+    [`${TaskIOService.typeName}/SendInput`]: internalOnly,
+    [SchedulerService.typeName]: { audiences: "any", scope: "none" },
+  };
   /** How many handlers are at work, less those that never come back. */
   open = 0;
   isWell = true;
@@ -81,7 +83,7 @@ export const verifyTestToken: VerifyToken = async (token) => {
   if (audience !== "tasks-api" && audience !== "workers-api" && audience !== "internal") {
     throw new DomainError("TOKEN_INVALID", "the token is not one of this installation");
   }
-  return { clientId, audience, expiresAt: new Date(Date.now() + 3_600_000) };
+  return aCaller({ clientId, audience });
 };
 
 /** A token that the test service takes. */

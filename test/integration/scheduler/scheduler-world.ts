@@ -18,12 +18,14 @@ import { MemoryBroker } from "../../../lib/broker/memory-broker.ts";
 import { RedisBroker } from "../../../lib/broker/redis-broker.ts";
 import { logger } from "../../../lib/log/log.ts";
 import { Database } from "../../../lib/postgres/database.ts";
+import type { TokenAudience } from "../../../lib/rpc/access.ts";
 import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import { localTransport } from "../../../lib/rpc/local-transport.ts";
-import type { RunningService, TokenAudience } from "../../../lib/rpc/running-service.ts";
+import type { RunningService } from "../../../lib/rpc/running-service.ts";
 import { fileStorage } from "../../../lib/storage/file-storage.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { scheduler } from "../../../services/scheduler/scheduler.ts";
+import { aCaller } from "../../support/a-caller.ts";
 import { FakeWorker } from "../../support/fake-worker.ts";
 import { freshDatabase } from "../../support/fresh-database.ts";
 import { startRedis } from "../../support/start-redis.ts";
@@ -36,11 +38,7 @@ const log = logger("test", process.env["TEST_LOG_LEVEL"] ?? "silent");
 /** A token says who calls: `<audience>/<client>`. */
 async function verify(token: string): Promise<Caller> {
   const [audience, clientId] = token.split("/");
-  return {
-    clientId: clientId ?? "",
-    audience: audience as TokenAudience,
-    expiresAt: new Date(Date.now() + 3_600_000),
-  };
+  return aCaller({ clientId: clientId ?? "", audience: audience as TokenAudience });
 }
 
 /** One scheduler replica and the clients of it. */

@@ -8,6 +8,7 @@ import { localTransport } from "../../../lib/rpc/local-transport.ts";
 import { transcriptStreamOf } from "../../../lib/streams/transcript-stream.ts";
 import type { RunningTaskIO } from "../../../services/taskio/taskio.ts";
 import { transcriptStore } from "../../../services/taskio/transcript-store.ts";
+import { aCaller } from "../../support/a-caller.ts";
 import { until } from "../../support/until.ts";
 import { FakeWriter } from "./fake-writer.ts";
 import { brokerKinds, log, TaskIOWorld } from "./taskio-world.ts";
@@ -30,11 +31,7 @@ describe.each(brokerKinds)("transcripts of deleted runs, with the %s broker", (k
       TranscriptService,
       localTransport(running, {
         log,
-        verify: async () => ({
-          clientId: "scheduler",
-          audience: "internal",
-          expiresAt: new Date(Date.now() + 3_600_000),
-        }),
+        verify: async () => aCaller({ clientId: "scheduler", audience: "internal" }),
         token: async () => "token",
       }),
     );

@@ -6,12 +6,13 @@ import type { Broker } from "../../../lib/broker/broker.ts";
 import { MemoryBroker } from "../../../lib/broker/memory-broker.ts";
 import { RedisBroker } from "../../../lib/broker/redis-broker.ts";
 import { Database } from "../../../lib/postgres/database.ts";
+import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import { networkTransport } from "../../../lib/rpc/client.ts";
 import { localTransport } from "../../../lib/rpc/local-transport.ts";
-import type { TokenAudience } from "../../../lib/rpc/running-service.ts";
 import { serve } from "../../../lib/rpc/serve.ts";
 import type { TaskIOSettings } from "../../../services/taskio/config.ts";
 import { type RunningTaskIO, taskio } from "../../../services/taskio/taskio.ts";
+import { aCaller } from "../../support/a-caller.ts";
 import { freshDatabase } from "../../support/fresh-database.ts";
 import { startRedis } from "../../support/start-redis.ts";
 import { FakeScheduler } from "./fake-scheduler.ts";
@@ -75,14 +76,10 @@ export class TaskIOWorld implements AsyncDisposable {
 }
 
 /** Calls a taskio as a client. */
-export function clientOf(
-  running: RunningTaskIO,
-  { clientId = "alice", audience = "tasks-api" }: { clientId?: string; audience?: TokenAudience } = {},
-): TaskIOClient {
-  const expiresAt = new Date(Date.now() + 3_600_000);
+export function clientOf(running: RunningTaskIO, caller: Partial<Caller> = {}): TaskIOClient {
   const transport = localTransport(running, {
     log,
-    verify: async () => ({ clientId, audience, expiresAt }),
+    verify: async () => aCaller(caller),
     token: async () => "token",
   });
   return createClient(TaskIOService, transport);
@@ -98,8 +95,7 @@ interface ServedTaskIO extends AsyncDisposable {
 
 /** Serves a taskio on a port of its own. */
 export async function serveLocally(running: RunningTaskIO): Promise<ServedTaskIO> {
-  const expiresAt = new Date(Date.now() + 3_600_000);
-  const verify = async () => ({ clientId: "alice", audience: "tasks-api" as const, expiresAt });
+  const verify = async () => aCaller();
   const services = [running];
   const server = await serve({ host: "127.0.0.1", port: 0, services, verify, log, shutdownGraceMs: 0 });
   const transport = networkTransport({ url: server.url, token: async () => "token" });

@@ -25,9 +25,11 @@ import {
   type HandlerContext,
   type Transport,
 } from "@connectrpc/connect";
+import type { TokenAudience } from "../../../lib/rpc/access.ts";
 import { authenticate } from "../../../lib/rpc/authenticate.ts";
-import type { RunningService, TokenAudience } from "../../../lib/rpc/running-service.ts";
+import type { RunningService } from "../../../lib/rpc/running-service.ts";
 import { toConnectError } from "../../../lib/rpc/to-connect-error.ts";
+import { aCaller } from "../../support/a-caller.ts";
 import { type Chances, latency } from "../scenario/chances.ts";
 import type { SimulatedProcess } from "../world/simulated-process.ts";
 import type { World } from "../world/world.ts";
@@ -39,7 +41,7 @@ type Handler = (request: unknown, context: HandlerContext) => Promise<Record<str
 
 /** What a process serves. */
 interface Served {
-  readonly service: Pick<RunningService, "audiences">;
+  readonly service: Pick<RunningService, "access">;
   readonly handlers: ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 }
 
@@ -81,7 +83,7 @@ export class Network {
   }
 
   /** Has a process answer calls from here on. */
-  serve(process: SimulatedProcess, service: Pick<RunningService, "audiences" | "routes">): void {
+  serve(process: SimulatedProcess, service: Pick<RunningService, "access" | "routes">): void {
     const handlers = new Map<string, Readonly<Record<string, Handler>>>();
     const router = {
       service: (desc: { readonly typeName: string }, implementation: unknown) => {
@@ -239,10 +241,7 @@ export class Network {
     const requestHeader = new Headers({ authorization: `Bearer ${token.clientId}` });
     const context = { method, values, signal, requestHeader } as unknown as HandlerContext;
     try {
-      await authenticate(context, served.service.audiences, async () => ({
-        ...token,
-        expiresAt: new Date(Date.now() + 3_600_000),
-      }));
+      await authenticate(context, served.service.access, async () => aCaller(token));
       const answer = await handler(fromBinary(method.input, request), context);
       return toBinary(method.output, create(method.output, answer));
     } catch (thrown) {

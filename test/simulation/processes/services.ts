@@ -5,7 +5,7 @@
 import type { Broker } from "../../../lib/broker/broker.ts";
 import type { Logger } from "../../../lib/log/log.ts";
 import type { Database } from "../../../lib/postgres/database.ts";
-import type { TokenAudience } from "../../../lib/rpc/running-service.ts";
+import type { TokenAudience } from "../../../lib/rpc/access.ts";
 import type { Storage } from "../../../lib/storage/storage.ts";
 import { scheduler } from "../../../services/scheduler/scheduler.ts";
 import { taskio } from "../../../services/taskio/taskio.ts";
