@@ -1,5 +1,6 @@
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { maxHeaderBytes, type PeerLimits } from "./peer-limits.ts";
 import type { HttpHandler } from "./unknown-route.ts";
 
@@ -14,11 +15,31 @@ export interface ConnectionServer {
   drain(): void;
 }
 
-/** Speaks HTTP/1.1. */
-export function http1Server(handle: HttpHandler, limits: PeerLimits): ConnectionServer {
+/**
+ * Takes over a connection whose peer asks to speak WebSocket: answers the
+ * request, or refuses it, and closes the socket in its own time. `head` is what
+ * was read after the request. When `closing` aborts it has a second for its last
+ * words; then the socket is destroyed. Must not throw.
+ */
+export type UpgradeHandler = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  closing: AbortSignal,
+) => void;
+
+/** Speaks HTTP/1.1. Without `upgrade` a request for another protocol is answered as any other, as RFC 9110 §7.8 allows. */
+export function http1Server(
+  handle: HttpHandler,
+  limits: PeerLimits,
+  upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+): ConnectionServer {
   const answering = new Set<ServerResponse>();
   const server = createServer(
     {
+      // Clients that would like HTTP/2 ask for it by `upgrade`, too, and are content with HTTP/1.1.
+      shouldUpgradeCallback: ({ headers }) =>
+        upgrade !== undefined && headers.upgrade?.toLowerCase() === "websocket",
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
       keepAliveTimeout: limits.idleMs,
@@ -30,6 +51,7 @@ export function http1Server(handle: HttpHandler, limits: PeerLimits): Connection
       handle(request, response);
     },
   );
+  if (upgrade !== undefined) server.on("upgrade", upgrade);
   // Node begins to watch for late headers when a server listens, which this one
   // never does.
   server.emit("listening");

@@ -12,7 +12,9 @@
  *       peers; what is left is destroyed. It waits for no peer beyond that.
  */
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { delay } from "../async/delay.ts";
 import { http1Server } from "./http1-server.ts";
 import { http2Server } from "./http2-server.ts";
@@ -32,13 +34,22 @@ export interface OnePort {
   close(ending: { readonly graceMs: number; readonly abandon: () => void }): Promise<void>;
 }
 
-/** Listens, and hands every request of either protocol to `handle`. Rejects when the port is not to be had. */
-export async function onePort(
-  at: { readonly host: string; readonly port: number },
-  handle: HttpHandler,
-  limits: PeerLimits = publicPeers,
-): Promise<OnePort> {
-  const http1 = http1Server(handle, limits);
+export interface OnePortOptions {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Answers every request of either protocol. */
+  readonly handle: HttpHandler;
+  /** Takes over the connections of peers that ask to speak WebSocket. Default: none may. */
+  readonly upgrade?: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
+  /** Default `publicPeers`. */
+  readonly limits?: PeerLimits | undefined;
+}
+
+/** Listens. Rejects when the port is not to be had. */
+export async function onePort(options: OnePortOptions): Promise<OnePort> {
+  const { handle, limits = publicPeers } = options;
+  const http1 = http1Server(handle, limits, options.upgrade);
   const http2 = http2Server(handle, limits);
   const drain = () => {
     http1.drain();
@@ -65,7 +76,7 @@ export async function onePort(
       (protocol === "http2" ? http2 : http1).take(socket);
     });
   });
-  await listening(acceptor, at).catch((error: unknown) => {
+  await listening(acceptor, options).catch((error: unknown) => {
     drain();
     throw error;
   });
@@ -86,11 +97,8 @@ export async function onePort(
   };
 }
 
-async function listening(
-  server: Server,
-  at: { readonly host: string; readonly port: number },
-): Promise<void> {
-  server.listen(at);
+async function listening(server: Server, { host, port }: OnePortOptions): Promise<void> {
+  server.listen({ host, port });
   await once(server, "listening");
 }
 

@@ -6,12 +6,14 @@
  *       procedure without a rule stops the start.
  *   S2. Disposing says NOT_SERVING first, then takes no new connection, gives
  *       calls `shutdownGraceMs` to end, ends those that have not with
- *       UNAVAILABLE, and closes every connection, whatever its peer does.
+ *       UNAVAILABLE, tells who took connections over, and closes every
+ *       connection, whatever its peer does.
  */
 import { isIPv6 } from "node:net";
 import { createConnectRouter } from "@connectrpc/connect";
 import { DomainError } from "../errors/domain-error.ts";
 import { health } from "./health.ts";
+import type { UpgradeHandler } from "./http1-server.ts";
 import { onePort } from "./one-port.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { reflection } from "./reflection.ts";
@@ -21,6 +23,7 @@ import type { RunningService } from "./running-service.ts";
 import { toConnectError } from "./to-connect-error.ts";
 import type { HttpHandler } from "./unknown-route.ts";
 
+export type { UpgradeHandler } from "./http1-server.ts";
 export type { HttpHandler, ServerReply, ServerRequest } from "./unknown-route.ts";
 
 export interface ServeOptions extends Omit<RouteOptions, "shutdownSignal"> {
@@ -30,6 +33,10 @@ export interface ServeOptions extends Omit<RouteOptions, "shutdownSignal"> {
   readonly services: readonly RunningService[];
   /** Answers whatever is no call of a procedure. Default: 404 with a reason. */
   readonly fallback?: HttpHandler;
+  /** Stands between every request of the port and what answers it, calls of procedures and others alike. */
+  readonly around?: (next: HttpHandler) => HttpHandler;
+  /** Takes over the connections of peers that ask to speak WebSocket. Default: they are answered by `fallback`. */
+  readonly upgrade?: UpgradeHandler;
   /** Whether callers may ask for the contract. Default true. */
   readonly reflection?: boolean;
   /** What calls get to end by themselves when the server is disposed of. Default 5 s. */
@@ -48,7 +55,7 @@ export interface Server extends AsyncDisposable {
 
 /** Serves until it is disposed of. Rejects when the port is not to be had, and when a procedure is routed twice or has no rule (S1). */
 export async function serve(options: ServeOptions): Promise<Server> {
-  const { host, services, log, fallback, shutdownGraceMs = 5_000 } = options;
+  const { host, services, log, fallback, around, upgrade, limits, shutdownGraceMs = 5_000 } = options;
   const draining = new AbortController();
   const shutdown = new AbortController();
 
@@ -65,7 +72,13 @@ export async function serve(options: ServeOptions): Promise<Server> {
   routes.push(...addRoutes(all, router));
 
   const listener = rpcListener(router.handlers, { log, fallback });
-  const port = await onePort(options, listener, options.limits);
+  const port = await onePort({
+    host,
+    port: options.port,
+    handle: around === undefined ? listener : around(listener),
+    upgrade: upgrade && ((request, socket, head) => upgrade(request, socket, head, shutdown.signal)),
+    limits,
+  });
   return {
     host,
     port: port.port,
