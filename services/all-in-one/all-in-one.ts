@@ -107,6 +107,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       taskio: local(taskioService),
       fetchKeys,
       behind: [authService, schedulerService, taskioService],
+      verify,
       log,
     }),
   );

@@ -105,7 +105,7 @@ describe("gateway", () => {
 
   test("answers a path that is none with 404, and a wrong method with 405 and those that it takes", async () => {
     const none = await fetch(`${url}/nothing`);
-    expect([none.status, await none.json()]).toMatchObject([404, { error: { reason: "ROUTE_NOT_FOUND" } }]);
+    expect([none.status, await none.json()]).toMatchObject([404, { reason: "ROUTE_NOT_FOUND" }]);
     const wrong = await fetch(`${url}/health`, { method: "DELETE" });
     expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   });
@@ -179,6 +179,8 @@ describe("gateway", () => {
   });
 });
 
+const verify = async () => aCaller({ clientId: "c1" });
+
 async function startGateway(): Promise<string> {
   const behind = createRouterTransport((router) => {
     router.service(AuthService, {
@@ -202,6 +204,7 @@ async function startGateway(): Promise<string> {
     worker: opened.use(networkTransport({ url: `http://127.0.0.1:${await freePort()}` })),
     fetchKeys: async () => ({ keys: [] }),
     behind: [{ name: "scheduler", check: async () => fail(illness.get("scheduler")) }],
+    verify,
     log,
   });
   const server = await serve({
@@ -209,7 +212,7 @@ async function startGateway(): Promise<string> {
     port: 0,
     services: [composed],
     fallback: composed.fallback,
-    verify: async () => aCaller({ clientId: "c1" }),
+    verify,
     log,
   });
   opened.use(server);

@@ -1,16 +1,18 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { createClient, type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { publicAccess } from "../../lib/rpc/access.ts";
+import type { VerifyToken } from "../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { HttpHandler } from "../../lib/rpc/serve.ts";
+import { httpApp } from "./http/http-app.ts";
+import { routeTable } from "./http/route-table.ts";
 import { proxy } from "./proxy.ts";
 import { illnesses, type ServiceBehind } from "./routes/health.ts";
-import { plainRoutes } from "./routes/plain-routes.ts";
 
 /** What the gateway needs. None of the transports bears a token of its own: the callers' go along. */
 export interface GatewayDependencies {
@@ -23,6 +25,8 @@ export interface GatewayDependencies {
   readonly fetchKeys: () => Promise<object>;
   /** What must be able to work for the gateway to be of use. */
   readonly behind: readonly ServiceBehind[];
+  /** Says whose a token is, of the requests that are no calls. */
+  readonly verify: VerifyToken;
   readonly log: Logger;
 }
 
@@ -30,8 +34,7 @@ export interface GatewayDependencies {
 export type Gateway = RunningService & { readonly fallback: HttpHandler };
 
 /**
- * The public edge: every public service by proxy, the token endpoint, the keys
- * and health. Internal services are not routed. Keeps nothing.
+ * The public edge: every public service by proxy, and the HTTP routes. Internal services are not routed. Keeps nothing.
  *
  * A call must bear a valid token of a client, for the audience and with the
  * scope that the procedure needs, checked by its headers before anything of its
@@ -44,6 +47,7 @@ export function gateway({
   taskio,
   fetchKeys,
   behind,
+  verify,
   log,
 }: GatewayDependencies): Gateway {
   const proxied: readonly (readonly [DescService, Transport])[] = [
@@ -58,7 +62,12 @@ export function gateway({
       for (const [service, transport] of proxied) proxy(router, service, transport);
     },
     access: publicAccess,
-    fallback: plainRoutes({ auth: createClient(AuthService, auth), fetchKeys, behind, log }),
+    fallback: httpApp({
+      routes: routeTable({ behind, fetchKeys }),
+      transports: { auth, scheduler, taskio },
+      verify,
+      log,
+    }),
     check: async () => {
       const [[name, reason] = []] = Object.entries(await illnesses(behind));
       if (name !== undefined) throw new Error(`${name}: ${reason}`);

@@ -13,6 +13,8 @@ import { serviceBehind } from "./service-behind.ts";
 const config = configOrExit(readConfig, process.env);
 const log = logger("gateway");
 const fetchKeys = keysOverHttp(config.authUrl);
+// No internal token is good at the edge, so none can be signed with this.
+const verify = tokenVerifier({ fetchKeys, secretKey: randomBytes(32).toString("hex") });
 
 using auth = networkTransport({ url: config.authUrl });
 using scheduler = networkTransport({ url: config.schedulerUrl });
@@ -28,6 +30,7 @@ await using service = gateway({
     serviceBehind("scheduler", scheduler),
     serviceBehind("taskio", taskio),
   ],
+  verify,
   log,
 });
 await using server = await serve({
@@ -35,8 +38,7 @@ await using server = await serve({
   port: config.port,
   services: [service],
   fallback: service.fallback,
-  // No internal token is good at the edge, so none can be signed with this.
-  verify: tokenVerifier({ fetchKeys, secretKey: randomBytes(32).toString("hex") }),
+  verify,
   log,
   shutdownGraceMs: config.shutdownGraceMs,
 });

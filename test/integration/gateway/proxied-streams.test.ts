@@ -100,6 +100,7 @@ async function start(scheduler: Partial<ServiceImpl<typeof SchedulerService>>) {
     taskio: way,
     fetchKeys: async () => ({ keys: [] }),
     behind: [],
+    verify,
     log,
   });
   const front = opened.use(

@@ -18,15 +18,11 @@ export type TokenRequest =
  * but not by both ways (RFC 6749 §2.3).
  */
 export function readTokenRequest(
-  body: string,
-  {
-    contentType,
-    authorization,
-  }: { readonly contentType: string; readonly authorization: string | undefined },
+  body: Readonly<Record<string, unknown>>,
+  authorization: string | undefined,
 ): TokenRequest {
-  const fields = readFields(body, contentType);
-  if (fields === undefined)
-    return refused("invalid_request", "the body is neither a form nor a JSON object of strings");
+  const fields = textFields(body);
+  if (fields === undefined) return refused("invalid_request", "a field is no text, or comes twice");
   const grantType = fields.get("grant_type") ?? "client_credentials";
   if (grantType !== "client_credentials") {
     return refused("unsupported_grant_type", "the only grant is client_credentials");
@@ -43,23 +39,10 @@ export function readTokenRequest(
   );
 }
 
-function readFields(body: string, contentType: string): ReadonlyMap<string, string> | undefined {
-  if (contentType.startsWith("application/json")) return jsonFields(body);
-  const names = [...new URLSearchParams(body)];
-  const fields = new Map(names);
-  // A parameter must not come twice (RFC 6749 §3.2).
-  return fields.size === names.length ? fields : undefined;
-}
-
-function jsonFields(body: string): ReadonlyMap<string, string> | undefined {
-  try {
-    const value: unknown = JSON.parse(body);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    const fields = Object.entries(value).filter(([, field]) => field !== null);
-    return fields.every(isTextField) ? new Map(fields) : undefined;
-  } catch {
-    return undefined;
-  }
+/** The fields that are given; undefined when one is no text, as one that comes twice in a form (RFC 6749 §3.2). */
+function textFields(body: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> | undefined {
+  const fields = Object.entries(body).filter(([, field]) => field !== null);
+  return fields.every(isTextField) ? new Map(fields) : undefined;
 }
 
 function isTextField(field: [string, unknown]): field is [string, string] {

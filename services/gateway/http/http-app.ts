@@ -1,0 +1,153 @@
+/*
+ * Answers every request of the port that is no call of a procedure: finds its
+ * route, admits its caller, reads what it brings, and answers in the route's
+ * style.
+ *
+ *   A1. A caller is admitted, or refused, by the headers alone, before anything of
+ *       the body is read.
+ *   A2. A request is answered whatever happens; a defect of ours is logged once
+ *       and told without its text.
+ *   A3. What a route does ends when its caller hangs up.
+ */
+import Router from "find-my-way";
+import type { Logger } from "../../../lib/log/log.ts";
+import type { Access } from "../../../lib/rpc/access.ts";
+import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
+import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
+import { refusalAnswer, refusalOf } from "./http-error.ts";
+import { HttpRefusal } from "./http-refusal.ts";
+import { partsOf } from "./parts.ts";
+import { readCall } from "./read-call.ts";
+import { requestIdOf } from "./request-id.ts";
+import type { ErrorStyle, HttpAnswer, HttpCall, HttpRoute } from "./route.ts";
+import { sendAnswer } from "./send-answer.ts";
+import { type ServiceTransports, serviceClients } from "./service-clients.ts";
+
+export interface HttpAppNeeds {
+  readonly routes: readonly HttpRoute[];
+  readonly transports: ServiceTransports;
+  /** Says whose a token is. */
+  readonly verify: VerifyToken;
+  readonly log: Logger;
+}
+
+/** The longest parameter in a path. */
+const maxParamLength = 300;
+
+interface Found {
+  readonly route: HttpRoute;
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
+
+/** Answers requests by their routes. Throws when two routes are the same. */
+export function httpApp(needs: HttpAppNeeds): HttpHandler {
+  const find = finder(needs.routes);
+  return (request, response) => {
+    answer(needs, find, request, response).catch((error: unknown) => {
+      // The caller hung up, or an answer broke off in the middle, which only a broken connection can say.
+      needs.log.debug({ err: error }, "answer not delivered");
+      response.destroy();
+    });
+  };
+}
+
+async function answer(
+  needs: HttpAppNeeds,
+  find: (method: string, path: string) => Found | HttpRefusal,
+  request: ServerRequest,
+  response: ServerReply,
+): Promise<void> {
+  const requestId = requestIdOf(request);
+  const hungUp = new AbortController();
+  response.once("close", () => hungUp.abort());
+  let style: ErrorStyle = "problem";
+  let answer: HttpAnswer;
+  try {
+    const [path = ""] = (request.url ?? "").split("?", 1);
+    const found = find(request.method ?? "", path);
+    if (found instanceof HttpRefusal) throw found;
+    style = found.route.style;
+    answer = await routed(needs, found, { request, requestId, signal: hungUp.signal });
+  } catch (thrown) {
+    const refusal = refusalOf(thrown, style);
+    logRefusal(needs.log, request, requestId, refusal);
+    answer = refusalAnswer(refusal, style, requestId);
+  }
+  const headers = { "x-request-id": requestId, ...answer.headers };
+  await sendAnswer(request, response, { ...answer, headers });
+}
+
+async function routed(
+  { verify, transports }: HttpAppNeeds,
+  { route, params }: Found,
+  { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
+): Promise<HttpAnswer> {
+  const caller = await admitted(request, route.access, verify);
+  const read = await readCall(route, request, params);
+  return await route.handle({
+    ...read,
+    caller,
+    request,
+    requestId,
+    signal,
+    headers: request.headers,
+    address: request.socket.remoteAddress ?? "",
+    clients: serviceClients(transports, callerHeaders(request, requestId)),
+    parts: (limits) => partsOf(request, limits),
+  });
+}
+
+async function admitted(
+  request: ServerRequest,
+  access: Access,
+  verify: VerifyToken,
+): Promise<Caller | undefined> {
+  return await callerFor(request.headers.authorization, access, verify);
+}
+
+/** What goes along to the services behind. */
+function callerHeaders({ headers }: ServerRequest, requestId: string): Headers {
+  const passed = new Headers({ "x-request-id": requestId });
+  for (const name of ["authorization", "traceparent"]) {
+    const value = headers[name];
+    if (typeof value === "string") passed.set(name, value);
+  }
+  return passed;
+}
+
+/** Looks routes up by method and path; tells what is wrong with the request when there is none. */
+function finder(routes: readonly HttpRoute[]): (method: string, path: string) => Found | HttpRefusal {
+  const router = Router({ ignoreTrailingSlash: true, caseSensitive: true, maxParamLength });
+  for (const route of routes) router.on(route.method, route.path, () => undefined, route);
+  const methods = [...new Set(routes.map(({ method }) => method))];
+  return (method, path) => {
+    const asked = method === "HEAD" ? "GET" : method;
+    const found = methods.find((known) => known === asked) && lookUp(router, asked, path);
+    if (found) return found;
+    const allowed = methods.filter((known) => lookUp(router, known, path) !== undefined);
+    if (allowed.length === 0) {
+      return new HttpRefusal(404, `nothing is served at ${path.slice(0, 200)}`, {
+        reason: "ROUTE_NOT_FOUND",
+      });
+    }
+    const allow = [...allowed, ...(allowed.includes("GET") ? ["HEAD"] : [])].join(", ");
+    return new HttpRefusal(405, "Method Not Allowed", { reason: "ROUTE_NOT_FOUND", headers: { allow } });
+  };
+}
+
+function lookUp(
+  router: Router.Instance<Router.HTTPVersion.V1>,
+  method: string,
+  path: string,
+): Found | undefined {
+  const found = router.find(method as Router.HTTPMethod, path);
+  return found === null ? undefined : { route: found.store as HttpRoute, params: found.params };
+}
+
+function logRefusal(log: Logger, { method }: ServerRequest, requestId: string, refusal: HttpRefusal): void {
+  const { status, reason, cause } = refusal;
+  const fields = { method, status, requestId, ...(reason && { reason }) };
+  if (status === 500) log.error({ ...fields, err: cause }, "request failed");
+  else if (status === 503) log.warn({ ...fields, err: cause }, "request failed");
+  else log.debug(fields, "request refused");
+}

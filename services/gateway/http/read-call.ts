@@ -1,0 +1,126 @@
+import type { z } from "zod";
+import type { ServerRequest } from "../../../lib/rpc/serve.ts";
+import { type FieldRefusal, HttpRefusal } from "./http-refusal.ts";
+import { readBody } from "./read-body.ts";
+import type { BodyKind, HttpRoute, RouteBody } from "./route.ts";
+
+const defaultMaxBytes = 64 * 1024;
+
+const mediaTypes: Readonly<Record<BodyKind, string>> = {
+  json: "application/json",
+  form: "application/x-www-form-urlencoded",
+  multipart: "multipart/form-data",
+};
+
+/** What a route's schemas make of a request. */
+export interface ReadCall {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with every fault, and 400, 413 or 415 for a body that can not be read. */
+export async function readCall(
+  { params, query, body }: HttpRoute,
+  request: ServerRequest,
+  inPath: Readonly<Record<string, string | undefined>>,
+): Promise<ReadCall> {
+  const faults: FieldRefusal[] = [];
+  const read = {
+    params: checked(params, inPath, "path", faults),
+    query: checked(query, queryOf(request.url ?? ""), "query", faults),
+  };
+  if (faults.length > 0) throw invalid(faults);
+  if (body === undefined || isMultipart(request)) {
+    if (body !== undefined && !body.kinds.includes("multipart")) throw unsupported(body);
+    return { ...read, body: undefined };
+  }
+  const sent = checked(body.schema, await sentBody(body, request), "body", faults);
+  if (faults.length > 0) throw invalid(faults);
+  return { ...read, body: sent };
+}
+
+/** A query as an object: a name that comes more than once has a list. */
+function queryOf(url: string): Record<string, string | string[]> {
+  const from = url.indexOf("?");
+  return fieldsOf(new URLSearchParams(from < 0 ? "" : url.slice(from + 1)));
+}
+
+function fieldsOf(pairs: URLSearchParams): Record<string, string | string[]> {
+  const fields = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of pairs) {
+    const before = fields[name];
+    fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+  }
+  return fields;
+}
+
+async function sentBody(body: RouteBody, request: ServerRequest): Promise<unknown> {
+  const bytes = await readBody(request, body.maxBytes ?? defaultMaxBytes);
+  const kind = kindOf(request);
+  if (bytes.length === 0 && (body.optional === true || kind === undefined)) return undefined;
+  if (kind === undefined || !body.kinds.includes(kind)) throw unsupported(body);
+  const text = utf8(bytes);
+  if (kind === "form") return fieldsOf(new URLSearchParams(text));
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw invalid([{ at: ["body"], type: "json_invalid", message: "the body is not JSON" }], cause);
+  }
+}
+
+function utf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw invalid([{ at: ["body"], type: "unicode_invalid", message: "the body is not UTF-8" }], cause);
+  }
+}
+
+function checked(
+  schema: z.ZodType | undefined,
+  value: unknown,
+  place: "path" | "query" | "body",
+  faults: FieldRefusal[],
+): unknown {
+  if (schema === undefined) return undefined;
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+    faults.push({
+      at: [place, ...path],
+      type: issue.input === undefined ? "missing" : issue.code,
+      message: issue.input === undefined ? "is required" : issue.message,
+      // What stands in a body may be secret.
+      ...(place !== "body" && isShown(issue.input) && { input: issue.input }),
+    });
+  }
+  return undefined;
+}
+
+function isShown(input: unknown): input is string | number | boolean | null {
+  return input === null || ["string", "number", "boolean"].includes(typeof input);
+}
+
+function kindOf(request: ServerRequest): BodyKind | undefined {
+  const [mediaType = ""] = (request.headers["content-type"] ?? "").split(";", 1);
+  const name = mediaType.trim().toLowerCase();
+  if (name.endsWith("+json")) return "json";
+  const kinds = Object.keys(mediaTypes) as BodyKind[];
+  return kinds.find((kind) => mediaTypes[kind] === name);
+}
+
+function isMultipart(request: ServerRequest): boolean {
+  return kindOf(request) === "multipart";
+}
+
+function unsupported({ kinds }: RouteBody): HttpRefusal {
+  const taken = kinds.map((kind) => mediaTypes[kind]).join(", ");
+  return new HttpRefusal(415, `the body is none of ${taken}`, { reason: "FIELD_INVALID" });
+}
+
+function invalid(fields: readonly FieldRefusal[], cause?: unknown): HttpRefusal {
+  const message = fields.map(({ at, message }) => `${at.join(".")}: ${message}`).join("; ");
+  return new HttpRefusal(422, message, { reason: "FIELD_INVALID", fields, cause });
+}

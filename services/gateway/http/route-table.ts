@@ -1,0 +1,15 @@
+import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
+import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
+import type { HttpRoute } from "./route.ts";
+
+/** What the routes need besides the services behind. */
+export interface RouteTableNeeds {
+  readonly behind: readonly ServiceBehind[];
+  /** Answers the public keys that tokens are signed with, as a JSON Web Key Set. */
+  readonly fetchKeys: () => Promise<object>;
+}
+
+/** Every HTTP route of the gateway. The documentation, and the test of who may call what, walk this list. */
+export function routeTable({ behind, fetchKeys }: RouteTableNeeds): readonly HttpRoute[] {
+  return [...oauthRoutes({ fetchKeys }), ...healthRoutes(behind)];
+}

@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import type { OutgoingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
+import type { HttpAnswer } from "./route.ts";
+
+/** Callers see only what stands here, whatever a browser would like to make of it. */
+const guardHeaders: OutgoingHttpHeaders = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+
+/**
+ * Sends an answer; without its body to a HEAD request. Resolves when it is handed
+ * over, or rejects with what went wrong on the way, after which the caller sees a
+ * broken connection.
+ */
+export async function sendAnswer(
+  request: ServerRequest,
+  response: ServerReply,
+  { status, body, headers }: HttpAnswer,
+): Promise<void> {
+  const isStream = typeof body === "object" && Symbol.asyncIterator in body;
+  const bytes = isStream ? undefined : bytesOf(body);
+  const all: OutgoingHttpHeaders = {
+    ...guardHeaders,
+    ...(typeof body === "string" && { "content-type": "text/plain; charset=utf-8" }),
+    ...(typeof body === "object" && !isStream && { "content-type": "application/json" }),
+    ...(bytes !== undefined && status !== 204 && { "content-length": bytes.length }),
+    // What is left of a body that was not read would be taken for the next request.
+    ...(!request.complete && request.httpVersionMajor === 1 && { connection: "close" }),
+    ...headers,
+  };
+  // The two kinds of response have `writeHead` in common only by name.
+  if ("stream" in response) response.writeHead(status, all);
+  else response.writeHead(status, all);
+  if (isStream && request.method !== "HEAD") {
+    await pipeline(Readable.from(body, { objectMode: false }), response);
+    return;
+  }
+  response.end(request.method === "HEAD" ? "" : (bytes ?? ""));
+  if (!response.writableFinished) await Promise.race([once(response, "finish"), once(response, "close")]);
+}
+
+function bytesOf(body: object | string | undefined): Buffer {
+  if (body === undefined) return Buffer.alloc(0);
+  return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+}
