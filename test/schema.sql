@@ -78,8 +78,10 @@ create table scheduler.run (
   deleted_at timestamp with time zone,
   removed_at timestamp with time zone,
   forget_at timestamp with time zone,
+  task_state text,
   constraint run_pkey PRIMARY KEY (run_id),
-  constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+  constraint run_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint run_task_state_check CHECK ((task_state = ANY (ARRAY['pending'::text, 'queued'::text, 'starting'::text, 'running'::text, 'waiting_for_input'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))) NOT VALID
 ) with (fillfactor=80, autovacuum_analyze_threshold=200, autovacuum_analyze_scale_factor=0.05, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_scale_factor=0.05);
 
 create table scheduler.run_event (
@@ -181,6 +183,10 @@ CREATE INDEX schedule_by_workflow_idx ON scheduler.schedule USING btree (workflo
 CREATE INDEX schedule_due_idx ON scheduler.schedule USING btree (partition, due_at) WHERE (due_at < 'infinity'::timestamp with time zone);
 
 CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) WHERE ((waiting_firings <> '{}'::timestamp with time zone[]) AND (NOT paused));
+
+CREATE INDEX task_by_client_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC) WHERE ((workflow_id IS NULL) AND (deleted_at IS NULL));
+
+CREATE INDEX task_live_idx ON scheduler.run USING btree (client_id) WHERE ((workflow_id IS NULL) AND (deleted_at IS NULL) AND (ended_at IS NULL));
 
 CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, applied_at DESC, workflow_id DESC) WHERE (applied_at IS NOT NULL);
 

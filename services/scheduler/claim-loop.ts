@@ -8,7 +8,9 @@
  *   C3. Partitions of an owner whose lease expired, or that nobody owns, are
  *       taken up to a fair share; what is beyond it is given back, also what is
  *       owned in the database alone, which nobody else could take.
- *   C4. A partition with a history that can not be folded is given back: if newer
+ *   C4. A stand-alone run whose row lacks the state of its task, because older
+ *       code wrote it, gets it before it is decided about.
+ *   C5. A partition with a history that can not be folded is given back: if newer
  *       code wrote it, only newer code may decide about it; if it is broken, the
  *       other partitions go on.
  */
@@ -16,6 +18,7 @@ import { Backoff } from "../../lib/async/backoff.ts";
 import { delay } from "../../lib/async/delay.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Run } from "./core/run.ts";
+import type { LiveRun } from "./history-store.ts";
 import type { Claim, Ownership, PartitionStore } from "./partition-store.ts";
 import { HistoryUnreadable } from "./run-loader.ts";
 
@@ -37,13 +40,15 @@ export interface ClaimLoop {
   readonly address: string;
   readonly leaseMs: number;
   readonly partitions: PartitionStore;
-  readonly liveRuns: (partitions: readonly number[]) => Promise<string[]>;
+  readonly liveRuns: (partitions: readonly number[]) => Promise<readonly LiveRun[]>;
   readonly load: (runIds: readonly string[]) => Promise<Map<string, Run>>;
   readonly owner: {
     readonly claims: ReadonlyMap<number, Claim>;
     extendLease(endsAt: number): void;
     lose(partitions: ReadonlySet<number>): void;
   };
+  /** Writes the rows of runs as they stand, under these claims. */
+  readonly writeRows: (claims: readonly Claim[], runs: readonly Run[]) => Promise<void>;
   /** Called with what was claimed and read. */
   readonly onClaimed: (claims: readonly Claim[], runs: readonly Run[]) => Promise<void>;
   /** Called with who owns what, each time it was read. */
@@ -119,11 +124,15 @@ async function claim(
   if (claims.length === 0) return;
   const numbers = claims.map(({ partition }) => partition);
   try {
-    const runIds = await loop.liveRuns(numbers);
+    const live = await loop.liveRuns(numbers);
+    const runIds = live.map(({ runId }) => runId);
     const runs: Run[] = [];
     for (let from = 0; from < runIds.length; from += runsPerRead) {
       runs.push(...(await loop.load(runIds.slice(from, from + runsPerRead))).values());
     }
+    const lacking = new Set(live.flatMap(({ runId, lacksTaskState }) => (lacksTaskState ? [runId] : [])));
+    const unshown = runs.filter(({ runId }) => lacking.has(runId));
+    if (unshown.length > 0) await loop.writeRows(claims, unshown);
     await loop.onClaimed(claims, runs);
     loop.log.info({ partitions: numbers.length, runs: runs.length }, "partitions claimed");
   } catch (error) {

@@ -17,10 +17,19 @@ export interface RunRow {
   readonly schedule_id: string | null;
   readonly rerun_of: string | null;
   readonly state: string;
+  /** Where the task of a stand-alone run stands; null for runs of workflows, and where code wrote the row that knew no such column. */
+  readonly task_state: string | null;
   readonly is_cancel_requested: boolean;
   readonly failure: Uint8Array | null;
   readonly created_at: Date;
   readonly ended_at: Date | null;
+}
+
+/** A run that has not ended. */
+export interface LiveRun {
+  readonly runId: string;
+  /** Whether lists do not know where its single task stands: older code wrote its row. */
+  readonly lacksTaskState: boolean;
 }
 
 /** The file of a stand-alone task. */
@@ -88,14 +97,15 @@ export function historyStore(db: Database) {
         ), started as (
           insert into scheduler.run (
             run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
-            parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
+            parent_run_id, schedule_id, rerun_of, state, task_state, is_cancel_requested, failure, created_at,
+            ended_at
           )
           select
             run.run_id, run.partition, run.client_id, run.workflow_id, run.workflow_version, run.name,
             -- A list of lists can not be unnested by row, so each comes as JSON.
             array(select json_array_elements_text(run.labels::json)), run.priority,
             run.parent_run_id, run.schedule_id, run.rerun_of,
-            run.state, run.is_cancel_requested, run.failure, run.created_at, run.ended_at
+            run.state, run.task_state, run.is_cancel_requested, run.failure, run.created_at, run.ended_at
           from unnest(
             ${started.map((run) => run.run_id)}::uuid[],
             ${started.map((run) => run.partition)}::int[],
@@ -109,29 +119,33 @@ export function historyStore(db: Database) {
             ${started.map((run) => run.schedule_id)}::uuid[],
             ${started.map((run) => run.rerun_of)}::uuid[],
             ${started.map((run) => run.state)}::text[],
+            ${started.map((run) => run.task_state)}::text[],
             ${started.map((run) => run.is_cancel_requested)}::boolean[],
             ${started.map((run) => run.failure)}::bytea[],
             ${started.map((run) => run.created_at)}::timestamptz[],
             ${started.map((run) => run.ended_at)}::timestamptz[]
           ) as run (
             run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
-            parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
+            parent_run_id, schedule_id, rerun_of, state, task_state, is_cancel_requested, failure, created_at,
+            ended_at
           )
           where (select owned from verdict)
         ), changed as (
           update scheduler.run as run
           set
             state = new.state,
+            task_state = new.task_state,
             is_cancel_requested = new.is_cancel_requested,
             failure = new.failure,
             ended_at = new.ended_at
           from unnest(
             (select ${changed.map((run) => run.run_id)}::uuid[]),
             (select ${changed.map((run) => run.state)}::text[]),
+            (select ${changed.map((run) => run.task_state)}::text[]),
             (select ${changed.map((run) => run.is_cancel_requested)}::boolean[]),
             (select ${changed.map((run) => run.failure)}::bytea[]),
             (select ${changed.map((run) => run.ended_at)}::timestamptz[])
-          ) as new (run_id, state, is_cancel_requested, failure, ended_at)
+          ) as new (run_id, state, task_state, is_cancel_requested, failure, ended_at)
           where run.run_id = new.run_id
             and (select owned from verdict)
         ), kept as (
@@ -216,16 +230,16 @@ export function historyStore(db: Database) {
       `);
     },
 
-    /** Runs of these partitions that have not ended. */
-    async liveRuns(partitions: readonly number[]): Promise<string[]> {
-      const rows = await db.query<{ run_id: string }>(sql`
-        select run_id
+    /** Runs of these partitions that have not ended, oldest first. */
+    async liveRuns(partitions: readonly number[]): Promise<LiveRun[]> {
+      const rows = await db.query<{ run_id: string; lacks_task_state: boolean }>(sql`
+        select run_id, workflow_id is null and task_state is null as lacks_task_state
         from scheduler.run
         where partition = any (${partitions}::int[])
           and ended_at is null
         order by created_at
       `);
-      return rows.map((row) => row.run_id);
+      return rows.map((row) => ({ runId: row.run_id, lacksTaskState: row.lacks_task_state }));
     },
 
     /** The file of a stand-alone task. */

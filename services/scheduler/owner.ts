@@ -32,7 +32,7 @@ import { type Order, ordersAfter } from "./control.ts";
 import type { Fact, RunEvent } from "./core/event.ts";
 import { begin, evolve } from "./core/evolve.ts";
 import type { Plan } from "./core/plan.ts";
-import type { Run, Task } from "./core/run.ts";
+import { type Run, standAloneTask, type Task } from "./core/run.ts";
 import type { Consequences } from "./core/step.ts";
 import { isFinalRun } from "./core/task-state.ts";
 import { type EventRow, encodeEvent } from "./event-codec.ts";
@@ -323,5 +323,5 @@ const undecided: Decision<undefined> = { facts: [], result: undefined };
 
 /** What lists show of a run; when it differs, its row is written. */
 function shown(run: Run): string {
-  return `${run.state} ${run.isCancelRequested}`;
+  return `${run.state} ${standAloneTask(run)?.state} ${run.isCancelRequested}`;
 }

@@ -21,7 +21,7 @@ import {
 import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Failure } from "./core/event.ts";
 import { jsonBytes } from "./core/json.ts";
-import type { Prompt, Run, Task } from "./core/run.ts";
+import { type Prompt, type Run, standAloneTask, type Task } from "./core/run.ts";
 import type { RunState } from "./core/task-state.ts";
 import type { RunRow } from "./history-store.ts";
 import { runStateMessage, taskStateMessage } from "./state-message.ts";
@@ -54,6 +54,8 @@ export function taskMessage(
 ): TaskMessage {
   const node = run.plan.nodes[task.node];
   const { lastFailure, items } = task;
+  // Where there are many they belong to one run, which says the same for all.
+  const isAlone = withOutput || standAloneTask(run) !== undefined;
   return create(TaskSchema, {
     taskId: taskIdOf(run.runId, task.name),
     runId: run.runId,
@@ -76,6 +78,12 @@ export function taskMessage(
     ...(wait && { wait: waitMessage(run, wait) }),
     childRunId: task.childRunId ?? "",
     ...(items && { items: { total: items.tasks.length, ended: items.ended } }),
+    ...(isAlone && {
+      clientId: run.clientId,
+      labels: { ...run.labels },
+      updatedAt: timestampFromDate(run.updatedAt),
+      scheduleId: run.scheduleId ?? "",
+    }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { partitionOf } from "../../lib/ids/partition.ts";
 import { jsonBytes } from "./core/json.ts";
-import type { Run } from "./core/run.ts";
+import { type Run, standAloneTask } from "./core/run.ts";
 import type { RunRow } from "./history-store.ts";
 
 /** The row that lists show of a run. */
@@ -20,6 +20,7 @@ export function runRowOf(run: Run): RunRow {
     schedule_id: run.scheduleId ?? null,
     rerun_of: run.rerunOf ?? null,
     state: run.state,
+    task_state: standAloneTask(run)?.state ?? null,
     is_cancel_requested: run.isCancelRequested,
     failure: run.failure === undefined ? null : jsonBytes({ ...run.failure }),
     created_at: run.createdAt,

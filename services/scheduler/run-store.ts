@@ -2,6 +2,7 @@ import type { Database } from "../../lib/postgres/database.ts";
 import { type Statement, sql } from "../../lib/postgres/sql.ts";
 import { isFinalRun, type RunState } from "./core/task-state.ts";
 import type { RunRow } from "./history-store.ts";
+import { beginningWith, containing } from "./like-pattern.ts";
 
 /** Where a page of runs goes on: after the last run of the page before. */
 export interface RunPlace {
@@ -13,7 +14,6 @@ export interface RunPlace {
 export interface RunFilter {
   readonly clientId?: string | undefined;
   readonly states?: readonly RunState[];
-  readonly standAloneOnly?: boolean;
   readonly workflowId?: string | undefined;
   readonly name?: string | undefined;
   /** Accepted then or later. */
@@ -72,7 +72,8 @@ export type RunStore = ReturnType<typeof runStore>;
 
 const columns = sql`
   run_id, partition, client_id, workflow_id, workflow_version, name, labels, priority,
-  parent_run_id, schedule_id, rerun_of, state, is_cancel_requested, failure, created_at, ended_at
+  parent_run_id, schedule_id, rerun_of, state, task_state, is_cancel_requested, failure, created_at,
+  ended_at
 `;
 
 function conditionsOf(filter: RunFilter): Statement[] {
@@ -88,7 +89,6 @@ function conditionsOf(filter: RunFilter): Statement[] {
       conditions.push(sql`state in ('failed', 'cancelled')`);
     }
   }
-  if (filter.standAloneOnly === true) conditions.push(sql`workflow_id is null`);
   if (filter.workflowId !== undefined) conditions.push(sql`workflow_id = ${filter.workflowId}::uuid`);
   if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`);
   if (filter.createdAfter !== undefined)
@@ -101,27 +101,22 @@ function conditionsOf(filter: RunFilter): Statement[] {
   if (filter.scheduleId !== undefined) conditions.push(sql`schedule_id = ${filter.scheduleId}::uuid`);
   if (parentRunId !== undefined) conditions.push(sql`parent_run_id = ${parentRunId}::uuid`);
   else if (filter.includeChildren !== true) conditions.push(sql`parent_run_id is null`);
-  if (text !== undefined) conditions.push(containing(text));
+  if (text !== undefined) conditions.push(hasText(text));
   return conditions;
 }
 
 /** Runs in which a text is found. A failure is JSON: the text is looked for as it stands in there, and names of fields are not. */
-function containing(text: string): Statement {
+function hasText(text: string): Statement {
   const inJson = JSON.stringify(text).slice(1, -1);
   return sql`(
-    run_id::text like ${`${escaped(text.toLowerCase())}%`}
-    or name ilike ${`%${escaped(text)}%`}
-    or array_to_string(labels, chr(10)) ilike ${`%${escaped(text)}%`}
+    run_id::text like ${beginningWith(text.toLowerCase())}
+    or name ilike ${containing(text)}
+    or array_to_string(labels, chr(10)) ilike ${containing(text)}
     or (
       failure is not null
       and regexp_replace(
         convert_from(failure, 'UTF8'), '[{,]"(reason|message|nodeId|exitCode)":', chr(10), 'g'
-      ) ilike ${`%${escaped(inJson)}%`}
+      ) ilike ${containing(inJson)}
     )
   )`;
-}
-
-/** A text as a pattern of `like` that matches nothing else. */
-function escaped(text: string): string {
-  return text.replaceAll(/[\\%_]/g, "\\$&");
 }

@@ -48,6 +48,7 @@ import { runCommands } from "./rpc/run-commands.ts";
 import { runs } from "./rpc/runs.ts";
 import { schedules } from "./rpc/schedules.ts";
 import { startSource } from "./rpc/start-source.ts";
+import { taskLists } from "./rpc/task-lists.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
 import { watchRun } from "./rpc/watch-run.ts";
@@ -57,11 +58,13 @@ import { RunFeeds } from "./run-feeds.ts";
 import { pastNews } from "./run-history.ts";
 import { RunLoader } from "./run-loader.ts";
 import { changeNews } from "./run-message.ts";
+import { runRowOf } from "./run-row.ts";
 import { runStore } from "./run-store.ts";
 import { scheduleFiringStore } from "./schedule-firing-store.ts";
 import { scheduleLoop } from "./schedule-loop.ts";
 import { scheduleStore } from "./schedule-store.ts";
 import { Sweeper, sweepIntervalMs } from "./sweeper.ts";
+import { taskStore } from "./task-store.ts";
 import { Timers } from "./timer-loop.ts";
 import { workerStore } from "./worker-store.ts";
 import { workflowStore } from "./workflow-store.ts";
@@ -185,6 +188,10 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       partitions,
       liveRuns: async (numbers) => await history.liveRuns(numbers),
       load: loadAll,
+      async writeRows(claims, live) {
+        const nothing = { events: [], started: [], programs: [] };
+        await history.append({ ...nothing, incarnation, claims, changed: live.map(runRowOf) });
+      },
       owner,
       async onClaimed(claims, live) {
         owner.adopt(claims, live);
@@ -254,7 +261,8 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     name: "scheduler",
     routes: (rpc) => {
       rpc.service(SchedulerService, {
-        ...tasks({ router, load, loadAll, runs: storedRuns, offers }),
+        ...tasks({ router, load, offers }),
+        ...taskLists({ load, loadAll, tasks: taskStore(db) }),
         ...workflows({ workflows: storedWorkflows, knownHandlers }),
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),

@@ -63,6 +63,7 @@ export class StartCommands {
         requestDigest: sha256(toBinary(SubmitTaskRequestSchema, { ...request, requestId: "" })),
         definition: definitionOfProgram(program),
         input: sentJson(request.input, null),
+        ...(Object.keys(request.labels).length > 0 && { labels: request.labels }),
       },
       program: program.content,
     });

@@ -15,6 +15,13 @@ export const taskStateMessage = {
   skipped: TaskStateMessage.SKIPPED,
 } as const satisfies Record<TaskState, TaskStateMessage>;
 
+/** The state that a message's number means, or undefined when it is none. */
+export function taskStateOf(message: TaskStateMessage): TaskState | undefined {
+  return Object.entries(taskStateMessage).find(([, value]) => value === message)?.[0] as
+    | TaskState
+    | undefined;
+}
+
 /** States of runs as the contract has them. */
 export const runStateMessage = {
   pending: RunStateMessage.PENDING,

@@ -56,6 +56,7 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
     state: event.hold === true ? "pending" : "running",
     failure: undefined,
     isCancelRequested: false,
+    updatedAt: event.at,
     isPausedWithParent: false,
     unfinished: used.nodes.length,
     outputLength: 0,
@@ -84,6 +85,7 @@ export function begin(runId: string, event: RunEvent, plan?: Plan): { readonly r
 export function evolve(run: Run, event: RunEvent): Consequences {
   if (event.seq !== run.seq + 1) throw new Error(`run ${run.runId}: event ${event.seq} after ${run.seq}`);
   run.seq = event.seq;
+  run.updatedAt = event.at;
   const step = new Step(run, event.at);
   apply(step, event);
   step.settle();

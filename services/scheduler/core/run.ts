@@ -41,6 +41,8 @@ export interface Run {
   state: RunState;
   failure: Failure | undefined;
   isCancelRequested: boolean;
+  /** When its latest fact was decided. */
+  updatedAt: Date;
   /** Whether it was paused with the run that started it. */
   isPausedWithParent: boolean;
   /** How many tasks are not final yet. */
@@ -153,6 +155,11 @@ export function taskOf(run: Run | undefined, name: string): Task | undefined {
   if (dot < 0) return task;
   const item = task?.items?.tasks[Number(name.slice(dot + 1))];
   return item?.name === name ? item : undefined;
+}
+
+/** The single task of a run that executes no workflow; undefined for others. */
+export function standAloneTask({ workflowId, tasks }: Run): Task | undefined {
+  return workflowId === undefined ? tasks[0] : undefined;
 }
 
 /** Whether an attempt of the task is handed out or being carried out. */

@@ -1,6 +1,7 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { RunPlace } from "../run-store.ts";
+import type { TaskPlace } from "../task-store.ts";
 import type { WorkflowPlace } from "../workflow-store.ts";
 
 /** How many items a page has when the caller does not say, and at most. */
@@ -49,6 +50,15 @@ export function runPlace(token: string, list: string): RunPlace | undefined {
   return place && { createdAt: place.createdAt, runId: place.id };
 }
 
+/** As `numberedPlace`, for a list of stand-alone tasks. */
+export function taskPlace(token: string, list: string): TaskPlace | undefined {
+  if (token === "") return undefined;
+  const [value, ...place] = placeOf(token, list) ?? [];
+  const { createdAt, id } = inTime(place);
+  if (typeof value !== "string" || value.includes("\0")) throw invalidToken();
+  return { value, createdAt, taskId: id };
+}
+
 /** As `numberedPlace`, for a list of workflows, newest first. */
 export function workflowPlace(token: string, list: string): WorkflowPlace | undefined {
   const place = placeInTime(token, list);
@@ -59,8 +69,13 @@ function placeInTime(
   token: string,
   list: string,
 ): { readonly createdAt: Date; readonly id: string } | undefined {
-  if (token === "") return undefined;
-  const [createdAtMs, id, ...rest] = placeOf(token, list) ?? [];
+  return token === "" ? undefined : inTime(placeOf(token, list) ?? []);
+}
+
+function inTime([createdAtMs, id, ...rest]: readonly unknown[]): {
+  readonly createdAt: Date;
+  readonly id: string;
+} {
   const isPlace = isCount(createdAtMs, maxTimeMs) && typeof id === "string" && isRunId(id);
   if (!isPlace || rest.length > 0) throw invalidToken();
   return { createdAt: new Date(createdAtMs), id };

@@ -103,8 +103,8 @@ export function signalFaults({ name, payload }: SignalRunRequest): FieldFault[] 
   return faults;
 }
 
-export function submissionFaults({ program, input, requestId }: SubmitTaskRequest): FieldFault[] {
-  const faults = [...requestIdFaults(requestId), ...inputFaults(input)];
+export function submissionFaults({ program, input, requestId, labels }: SubmitTaskRequest): FieldFault[] {
+  const faults = [...requestIdFaults(requestId), ...inputFaults(input), ...labelFaults(labels)];
   if (program === undefined) return [invalid("program", "is missing"), ...faults];
   return [...programFaults(program), ...faults];
 }

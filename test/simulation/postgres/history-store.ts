@@ -68,7 +68,7 @@ export function historyStore(db: SimulatedDatabase): HistoryStore {
           [...tables.runs.values()]
             .filter(({ partition, ended_at }) => wanted.has(partition) && ended_at === null)
             .toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime())
-            .map(({ run_id }) => run_id),
+            .map(({ run_id }) => ({ runId: run_id, lacksTaskState: false })),
       });
     },
 
@@ -105,9 +105,10 @@ function write(tables: Tables, { events, started, changed, programs }: Batch): v
     );
   }
   for (const row of started) tables.runs.set(row.run_id, row);
-  for (const { run_id, state, is_cancel_requested, failure, ended_at } of changed) {
+  for (const { run_id, state, task_state, is_cancel_requested, failure, ended_at } of changed) {
     const row = tables.runs.get(run_id);
-    if (row !== undefined) tables.runs.set(run_id, { ...row, state, is_cancel_requested, failure, ended_at });
+    const shown = { state, task_state, is_cancel_requested, failure, ended_at };
+    if (row !== undefined) tables.runs.set(run_id, { ...row, ...shown });
   }
   for (const { run_id, content } of programs) tables.programs.set(run_id, content);
 }

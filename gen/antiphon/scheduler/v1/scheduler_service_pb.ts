@@ -182,7 +182,9 @@ export type ListTasksRequest = Message<"antiphon.scheduler.v1.ListTasksRequest">
   /**
    * In which order stand-alone tasks come: `created_at`, `task_id`, `name`, `state`
    * or `labels.<name>`, with ` desc` behind it for the opposite; empty means
-   * `created_at desc`. Equal ones come as they were created. Not with `run_id`.
+   * `created_at desc`. Equal ones come as they were created. States come in the
+   * order CANCELLED, COMPLETED, FAILED, PENDING, QUEUED, STARTING, RUNNING,
+   * WAITING_FOR_INPUT. Not with `run_id`.
    *
    * @generated from field: string order_by = 5;
    */

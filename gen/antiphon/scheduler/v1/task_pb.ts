@@ -174,7 +174,9 @@ export type Task = Message<"antiphon.scheduler.v1.Task"> & {
   items?: ItemCounts | undefined;
 
   /**
-   * The client that it belongs to.
+   * The client that it belongs to. Empty, as are labels, `updated_at` and
+   * `schedule_id`, where the task is shown beside others of its run, which has
+   * the same.
    *
    * @generated from field: string client_id = 22;
    */
@@ -509,7 +511,7 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
 
   /**
    * How long each question waits before it is answered with nothing. From 1 s to
-   * 30 days; unset means for ever.
+   * 30 days; unset means for ever. The time passes while the run is paused, too.
    *
    * @generated from field: google.protobuf.Duration prompt_timeout = 9;
    */
