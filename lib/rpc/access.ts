@@ -49,6 +49,7 @@ export const publicAccess: AccessRules = {
     revokeToken: "open",
     introspectToken: "open",
     exchangeToken: "open",
+    listIssuers: "open",
     whoAmI: { audiences: "any", scope: "none" },
     createClient: changeClients,
     getClient: lookAtClients,

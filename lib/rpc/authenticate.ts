@@ -14,6 +14,8 @@ export interface Caller {
   readonly tokenId: string;
   /** What the tokens that came of one IssueToken have in common: their `sid`. Absent when it came of none. */
   readonly familyId?: string;
+  /** How another issuer names the caller, whose token this one was given for. Absent when it was given for none. */
+  readonly externalSubject?: string;
   readonly issuedAt: Date;
   /** From when on the token is refused. */
   readonly expiresAt: Date;

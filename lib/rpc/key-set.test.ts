@@ -59,7 +59,7 @@ describe("KeySet", () => {
         if (fetches > 1) throw new Error("connection refused");
         return keys;
       },
-      () => nowMs,
+      { nowMs: () => nowMs },
     );
     await set.keyOf(...named("k1"));
     nowMs = 3_600_000;
@@ -70,10 +70,7 @@ describe("KeySet", () => {
   test("finds a key that was published after the others", async () => {
     let published: JSONWebKeySet = { keys: [] };
     let nowMs = 0;
-    const set = new KeySet(
-      async () => published,
-      () => nowMs,
-    );
+    const set = new KeySet(async () => published, { nowMs: () => nowMs });
     await expect(set.keyOf(...named("k1"))).rejects.toMatchObject({ code: "ERR_JWKS_NO_MATCHING_KEY" });
     published = keys;
     nowMs = 6_000;

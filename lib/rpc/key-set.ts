@@ -20,7 +20,7 @@ import { DomainError } from "../errors/domain-error.ts";
 export type FetchKeys = () => Promise<JSONWebKeySet>;
 
 /** Keys change rarely and by overlap; this is how long a new one may stay unknown to somebody who never meets it. */
-const freshMs = 10 * 60_000;
+const usualFreshMs = 10 * 60_000;
 const cooldownMs = 5_000;
 
 /** How long auth may take to answer its keys. */
@@ -41,15 +41,23 @@ export function keysOverHttp(url: string): FetchKeys {
 /** Keys that are fetched as they are needed and kept. */
 export class KeySet {
   readonly #fetchKeys: FetchKeys;
+  readonly #freshMs: number;
   readonly #nowMs: () => number;
   #known: ReturnType<typeof createLocalJWKSet> | undefined;
   #fetching: Promise<void> | undefined;
   #triedAt = Number.NEGATIVE_INFINITY;
   #fetchedAt = Number.NEGATIVE_INFINITY;
 
-  /** `nowMs` is a monotonic clock. */
-  constructor(fetchKeys: FetchKeys, nowMs = () => performance.now()) {
+  /** `nowMs` is a monotonic clock; `freshMs` is 10 minutes unless given. */
+  constructor(
+    fetchKeys: FetchKeys,
+    {
+      freshMs = usualFreshMs,
+      nowMs = () => performance.now(),
+    }: { readonly freshMs?: number; readonly nowMs?: () => number } = {},
+  ) {
     this.#fetchKeys = fetchKeys;
+    this.#freshMs = freshMs;
     this.#nowMs = nowMs;
   }
 
@@ -59,7 +67,7 @@ export class KeySet {
    * does not answer. To be given to `jwtVerify`.
    */
   readonly keyOf = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
-    if (this.#nowMs() - this.#fetchedAt > freshMs) await this.#refresh();
+    if (this.#nowMs() - this.#fetchedAt > this.#freshMs) await this.#refresh();
     try {
       return await this.#find(header, token);
     } catch (error) {

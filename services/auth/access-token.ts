@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import type { Scope } from "../../lib/rpc/access.ts";
-import { accessTokenAlgorithm, accessTokenIssuer, accessTokenType } from "../../lib/rpc/tokens.ts";
+import {
+  accessTokenAlgorithm,
+  accessTokenIssuer,
+  accessTokenType,
+  externalSubjectClaim,
+} from "../../lib/rpc/tokens.ts";
 import type { Audience } from "./client.ts";
 import type { SigningKey } from "./signing-key.ts";
 
@@ -12,6 +17,8 @@ export interface TokenGrant {
   readonly scopes: readonly Scope[];
   /** What the tokens that come of one IssueToken have in common. Absent when it comes of none. */
   readonly familyId?: string;
+  /** How the issuer of the token that this one is given for names whom it is for. Absent when it is given for none. */
+  readonly externalSubject?: string;
 }
 
 /** A token and until when it is good. */
@@ -22,7 +29,7 @@ export interface AccessToken {
 
 /** Issues a token (a JWT in the form of RFC 9068). */
 export async function accessToken(
-  { clientId, audience, scopes, familyId }: TokenGrant,
+  { clientId, audience, scopes, familyId, externalSubject }: TokenGrant,
   {
     key,
     issuedAt,
@@ -31,8 +38,12 @@ export async function accessToken(
 ): Promise<AccessToken> {
   // A JWT counts in whole seconds, so that is all the caller is promised.
   const expiresAt = new Date(Math.floor((issuedAt.getTime() + lifetimeMs) / 1_000) * 1_000);
-  const family = familyId === undefined ? {} : { sid: familyId };
-  const token = await new SignJWT({ client_id: clientId, scope: scopes.join(" "), ...family })
+  const token = await new SignJWT({
+    client_id: clientId,
+    scope: scopes.join(" "),
+    ...(familyId !== undefined && { sid: familyId }),
+    ...(externalSubject !== undefined && { [externalSubjectClaim]: externalSubject }),
+  })
     .setProtectedHeader({ alg: accessTokenAlgorithm, typ: accessTokenType, kid: key.keyId })
     .setIssuer(accessTokenIssuer)
     .setSubject(clientId)

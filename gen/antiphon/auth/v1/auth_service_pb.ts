@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file antiphon/auth/v1/auth_service.proto.
  */
 export const file_antiphon_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNhbnRpcGhvbi9hdXRoL3YxL2F1dGhfc2VydmljZS5wcm90bxIQYW50aXBob24uYXV0aC52MSJNChFJc3N1ZVRva2VuUmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSFQoNY2xpZW50X3NlY3JldBgCIAEoCRIOCgZzY29wZXMYAyADKAki5wEKEklzc3VlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEhUKDXJlZnJlc2hfdG9rZW4YBCABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYBiADKAkiagoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJEiwKCGF1ZGllbmNlGAIgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIOCgZzY29wZXMYAyADKAki6QEKFFJlZnJlc2hUb2tlblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghhdWRpZW5jZRgDIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USFQoNcmVmcmVzaF90b2tlbhgEIAEoCRI2ChJyZWZyZXNoX2V4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNjb3BlcxgGIAMoCSJNChJSZXZva2VUb2tlblJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhUKDWNsaWVudF9zZWNyZXQYAiABKAkSDQoFdG9rZW4YAyABKAkiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSJRChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIVCg1jbGllbnRfc2VjcmV0GAIgASgJEg0KBXRva2VuGAMgASgJIuoBChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSEQoJY2xpZW50X2lkGAIgASgJEiwKCGF1ZGllbmNlGAMgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIOCgZzY29wZXMYBCADKAkSLQoJaXNzdWVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdyZWZyZXNoGAcgASgIIiUKFEV4Y2hhbmdlVG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIl0KFUV4Y2hhbmdlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDwoNV2hvQW1JUmVxdWVzdCJ6Cg5XaG9BbUlSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYAyADKAkioAEKE0NyZWF0ZUNsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhUKDWNsaWVudF9zZWNyZXQYAiABKAkSLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEgwKBG5hbWUYBCABKAkSEwoLZGVzY3JpcHRpb24YBSABKAkSDgoGc2NvcGVzGAYgAygJIlcKFENyZWF0ZUNsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmFudGlwaG9uLmF1dGgudjEuQ2xpZW50EhUKDWNsaWVudF9zZWNyZXQYAiABKAkiJQoQR2V0Q2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiPQoRR2V0Q2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQimAEKEkxpc3RDbGllbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRza2lwGAMgASgFEgwKBHRleHQYBCABKAkSLQoJYXVkaWVuY2VzGAUgAygOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIQCghvcmRlcl9ieRgGIAEoCSJoChNMaXN0Q2xpZW50c1Jlc3BvbnNlEikKB2NsaWVudHMYASADKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSDQoFdG90YWwYAyABKAMicAoTVXBkYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQAoUVXBkYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQiWAoZUm90YXRlQ2xpZW50U2VjcmV0UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSKAoFZ3JhY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXQoaUm90YXRlQ2xpZW50U2VjcmV0UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQSFQoNY2xpZW50X3NlY3JldBgCIAEoCSIoChNEZWxldGVDbGllbnRSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCSIWChREZWxldGVDbGllbnRSZXNwb25zZSIZChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdCJYChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USDgoGa2V5X2lkGAEgASgJEiwKCHNpZ25zX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJTChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIRCgljbGllbnRfaWQYAyABKAkiYgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEi0KB2VudHJpZXMYASADKAsyHC5hbnRpcGhvbi5hdXRoLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBCgpBdWRpdEVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhY3Rpb24YAiABKAkSEQoJY2xpZW50X2lkGAMgASgJEhgKEHRhcmdldF9jbGllbnRfaWQYBCABKAkSDwoHYWRkcmVzcxgFIAEoCTL2CgoLQXV0aFNlcnZpY2USVwoKSXNzdWVUb2tlbhIjLmFudGlwaG9uLmF1dGgudjEuSXNzdWVUb2tlblJlcXVlc3QaJC5hbnRpcGhvbi5hdXRoLnYxLklzc3VlVG9rZW5SZXNwb25zZRJdCgxSZWZyZXNoVG9rZW4SJS5hbnRpcGhvbi5hdXRoLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaJi5hbnRpcGhvbi5hdXRoLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlEl8KC1Jldm9rZVRva2VuEiQuYW50aXBob24uYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaJS5hbnRpcGhvbi5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJrCg9JbnRyb3NwZWN0VG9rZW4SKC5hbnRpcGhvbi5hdXRoLnYxLkludHJvc3BlY3RUb2tlblJlcXVlc3QaKS5hbnRpcGhvbi5hdXRoLnYxLkludHJvc3BlY3RUb2tlblJlc3BvbnNlIgOQAgESYAoNRXhjaGFuZ2VUb2tlbhImLmFudGlwaG9uLmF1dGgudjEuRXhjaGFuZ2VUb2tlblJlcXVlc3QaJy5hbnRpcGhvbi5hdXRoLnYxLkV4Y2hhbmdlVG9rZW5SZXNwb25zZRJQCgZXaG9BbUkSHy5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlcXVlc3QaIC5hbnRpcGhvbi5hdXRoLnYxLldob0FtSVJlc3BvbnNlIgOQAgESXQoMQ3JlYXRlQ2xpZW50EiUuYW50aXBob24uYXV0aC52MS5DcmVhdGVDbGllbnRSZXF1ZXN0GiYuYW50aXBob24uYXV0aC52MS5DcmVhdGVDbGllbnRSZXNwb25zZRJZCglHZXRDbGllbnQSIi5hbnRpcGhvbi5hdXRoLnYxLkdldENsaWVudFJlcXVlc3QaIy5hbnRpcGhvbi5hdXRoLnYxLkdldENsaWVudFJlc3BvbnNlIgOQAgESXwoLTGlzdENsaWVudHMSJC5hbnRpcGhvbi5hdXRoLnYxLkxpc3RDbGllbnRzUmVxdWVzdBolLmFudGlwaG9uLmF1dGgudjEuTGlzdENsaWVudHNSZXNwb25zZSIDkAIBEmIKDFVwZGF0ZUNsaWVudBIlLmFudGlwaG9uLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVxdWVzdBomLmFudGlwaG9uLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVzcG9uc2UiA5ACAhJvChJSb3RhdGVDbGllbnRTZWNyZXQSKy5hbnRpcGhvbi5hdXRoLnYxLlJvdGF0ZUNsaWVudFNlY3JldFJlcXVlc3QaLC5hbnRpcGhvbi5hdXRoLnYxLlJvdGF0ZUNsaWVudFNlY3JldFJlc3BvbnNlEmIKDERlbGV0ZUNsaWVudBIlLmFudGlwaG9uLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVxdWVzdBomLmFudGlwaG9uLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVzcG9uc2UiA5ACAhJpChBSb3RhdGVTaWduaW5nS2V5EikuYW50aXBob24uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBoqLmFudGlwaG9uLmF1dGgudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEm4KEExpc3RBdWRpdEVudHJpZXMSKS5hbnRpcGhvbi5hdXRoLnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiouYW50aXBob24uYXV0aC52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_antiphon_auth_v1_client, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiNhbnRpcGhvbi9hdXRoL3YxL2F1dGhfc2VydmljZS5wcm90bxIQYW50aXBob24uYXV0aC52MSJNChFJc3N1ZVRva2VuUmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSFQoNY2xpZW50X3NlY3JldBgCIAEoCRIOCgZzY29wZXMYAyADKAki5wEKEklzc3VlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEhUKDXJlZnJlc2hfdG9rZW4YBCABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYBiADKAkilAEKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCRIsCghhdWRpZW5jZRgCIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USDgoGc2NvcGVzGAMgAygJEhEKCWNsaWVudF9pZBgEIAEoCRIVCg1jbGllbnRfc2VjcmV0GAUgASgJIukBChRSZWZyZXNoVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYXVkaWVuY2UYAyABKA4yGi5hbnRpcGhvbi5hdXRoLnYxLkF1ZGllbmNlEhUKDXJlZnJlc2hfdG9rZW4YBCABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYBiADKAkiTQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIVCg1jbGllbnRfc2VjcmV0GAIgASgJEg0KBXRva2VuGAMgASgJIhUKE1Jldm9rZVRva2VuUmVzcG9uc2UiUQoWSW50cm9zcGVjdFRva2VuUmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkSFQoNY2xpZW50X3NlY3JldBgCIAEoCRINCgV0b2tlbhgDIAEoCSLqAQoXSW50cm9zcGVjdFRva2VuUmVzcG9uc2USDgoGYWN0aXZlGAEgASgIEhEKCWNsaWVudF9pZBgCIAEoCRIsCghhdWRpZW5jZRgDIAEoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USDgoGc2NvcGVzGAQgAygJEi0KCWlzc3VlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVmcmVzaBgHIAEoCCIlChRFeGNoYW5nZVRva2VuUmVxdWVzdBINCgV0b2tlbhgBIAEoCSJdChVFeGNoYW5nZVRva2VuUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhQKEkxpc3RJc3N1ZXJzUmVxdWVzdCI/ChNMaXN0SXNzdWVyc1Jlc3BvbnNlEg8KB2lzc3VlcnMYASADKAkSFwoPdmVyaWZpZXNfb3RoZXJzGAIgASgIIg8KDVdob0FtSVJlcXVlc3QiegoOV2hvQW1JUmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAMgAygJIqABChNDcmVhdGVDbGllbnRSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIVCg1jbGllbnRfc2VjcmV0GAIgASgJEiwKCGF1ZGllbmNlGAMgASgOMhouYW50aXBob24uYXV0aC52MS5BdWRpZW5jZRIMCgRuYW1lGAQgASgJEhMKC2Rlc2NyaXB0aW9uGAUgASgJEg4KBnNjb3BlcxgGIAMoCSJXChRDcmVhdGVDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5hbnRpcGhvbi5hdXRoLnYxLkNsaWVudBIVCg1jbGllbnRfc2VjcmV0GAIgASgJIiUKEEdldENsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIj0KEUdldENsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmFudGlwaG9uLmF1dGgudjEuQ2xpZW50IpgBChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEc2tpcBgDIAEoBRIMCgR0ZXh0GAQgASgJEi0KCWF1ZGllbmNlcxgFIAMoDjIaLmFudGlwaG9uLmF1dGgudjEuQXVkaWVuY2USEAoIb3JkZXJfYnkYBiABKAkiaAoTTGlzdENsaWVudHNSZXNwb25zZRIpCgdjbGllbnRzGAEgAygLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBXRvdGFsGAMgASgDInAKE1VwZGF0ZUNsaWVudFJlcXVlc3QSKAoGY2xpZW50GAEgASgLMhguYW50aXBob24uYXV0aC52MS5DbGllbnQSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkAKFFVwZGF0ZUNsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmFudGlwaG9uLmF1dGgudjEuQ2xpZW50IlgKGVJvdGF0ZUNsaWVudFNlY3JldFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEigKBWdyYWNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KGlJvdGF0ZUNsaWVudFNlY3JldFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmFudGlwaG9uLmF1dGgudjEuQ2xpZW50EhUKDWNsaWVudF9zZWNyZXQYAiABKAkiKAoTRGVsZXRlQ2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiFgoURGVsZXRlQ2xpZW50UmVzcG9uc2UiGQoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QiWAoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIsCghzaWduc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUwoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEQoJY2xpZW50X2lkGAMgASgJImIKGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRItCgdlbnRyaWVzGAEgAygLMhwuYW50aXBob24uYXV0aC52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKCAQoKQXVkaXRFbnRyeRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGYWN0aW9uGAIgASgJEhEKCWNsaWVudF9pZBgDIAEoCRIYChB0YXJnZXRfY2xpZW50X2lkGAQgASgJEg8KB2FkZHJlc3MYBSABKAky1wsKC0F1dGhTZXJ2aWNlElcKCklzc3VlVG9rZW4SIy5hbnRpcGhvbi5hdXRoLnYxLklzc3VlVG9rZW5SZXF1ZXN0GiQuYW50aXBob24uYXV0aC52MS5Jc3N1ZVRva2VuUmVzcG9uc2USXQoMUmVmcmVzaFRva2VuEiUuYW50aXBob24uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GiYuYW50aXBob24uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRJfCgtSZXZva2VUb2tlbhIkLmFudGlwaG9uLmF1dGgudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiUuYW50aXBob24uYXV0aC52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISawoPSW50cm9zcGVjdFRva2VuEiguYW50aXBob24uYXV0aC52MS5JbnRyb3NwZWN0VG9rZW5SZXF1ZXN0GikuYW50aXBob24uYXV0aC52MS5JbnRyb3NwZWN0VG9rZW5SZXNwb25zZSIDkAIBEmAKDUV4Y2hhbmdlVG9rZW4SJi5hbnRpcGhvbi5hdXRoLnYxLkV4Y2hhbmdlVG9rZW5SZXF1ZXN0GicuYW50aXBob24uYXV0aC52MS5FeGNoYW5nZVRva2VuUmVzcG9uc2USXwoLTGlzdElzc3VlcnMSJC5hbnRpcGhvbi5hdXRoLnYxLkxpc3RJc3N1ZXJzUmVxdWVzdBolLmFudGlwaG9uLmF1dGgudjEuTGlzdElzc3VlcnNSZXNwb25zZSIDkAIBElAKBldob0FtSRIfLmFudGlwaG9uLmF1dGgudjEuV2hvQW1JUmVxdWVzdBogLmFudGlwaG9uLmF1dGgudjEuV2hvQW1JUmVzcG9uc2UiA5ACARJdCgxDcmVhdGVDbGllbnQSJS5hbnRpcGhvbi5hdXRoLnYxLkNyZWF0ZUNsaWVudFJlcXVlc3QaJi5hbnRpcGhvbi5hdXRoLnYxLkNyZWF0ZUNsaWVudFJlc3BvbnNlElkKCUdldENsaWVudBIiLmFudGlwaG9uLmF1dGgudjEuR2V0Q2xpZW50UmVxdWVzdBojLmFudGlwaG9uLmF1dGgudjEuR2V0Q2xpZW50UmVzcG9uc2UiA5ACARJfCgtMaXN0Q2xpZW50cxIkLmFudGlwaG9uLmF1dGgudjEuTGlzdENsaWVudHNSZXF1ZXN0GiUuYW50aXBob24uYXV0aC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESYgoMVXBkYXRlQ2xpZW50EiUuYW50aXBob24uYXV0aC52MS5VcGRhdGVDbGllbnRSZXF1ZXN0GiYuYW50aXBob24uYXV0aC52MS5VcGRhdGVDbGllbnRSZXNwb25zZSIDkAICEm8KElJvdGF0ZUNsaWVudFNlY3JldBIrLmFudGlwaG9uLmF1dGgudjEuUm90YXRlQ2xpZW50U2VjcmV0UmVxdWVzdBosLmFudGlwaG9uLmF1dGgudjEuUm90YXRlQ2xpZW50U2VjcmV0UmVzcG9uc2USYgoMRGVsZXRlQ2xpZW50EiUuYW50aXBob24uYXV0aC52MS5EZWxldGVDbGllbnRSZXF1ZXN0GiYuYW50aXBob24uYXV0aC52MS5EZWxldGVDbGllbnRSZXNwb25zZSIDkAICEmkKEFJvdGF0ZVNpZ25pbmdLZXkSKS5hbnRpcGhvbi5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiouYW50aXBob24uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USbgoQTGlzdEF1ZGl0RW50cmllcxIpLmFudGlwaG9uLmF1dGgudjEuTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QaKi5hbnRpcGhvbi5hdXRoLnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_antiphon_auth_v1_client, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks for tokens.
@@ -135,6 +135,21 @@ export type RefreshTokenRequest = Message<"antiphon.auth.v1.RefreshTokenRequest"
    * @generated from field: repeated string scopes = 3;
    */
   scopes: string[];
+
+  /**
+   * The client's id and secret, for callers that show them with each request: then
+   * the token must be of that client. Both or none; at most 200 characters each.
+   *
+   * @generated from field: string client_id = 4;
+   */
+  clientId: string;
+
+  /**
+   * As `client_id`.
+   *
+   * @generated from field: string client_secret = 5;
+   */
+  clientSecret: string;
 };
 
 /**
@@ -398,6 +413,50 @@ export const ExchangeTokenResponseSchema: GenMessage<ExchangeTokenResponse> = /*
   messageDesc(file_antiphon_auth_v1_auth_service, 9);
 
 /**
+ * Asks whose tokens are taken.
+ *
+ * @generated from message antiphon.auth.v1.ListIssuersRequest
+ */
+export type ListIssuersRequest = Message<"antiphon.auth.v1.ListIssuersRequest"> & {
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListIssuersRequest.
+ * Use `create(ListIssuersRequestSchema)` to create a new message.
+ */
+export const ListIssuersRequestSchema: GenMessage<ListIssuersRequest> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 10);
+
+/**
+ * Whose tokens are taken.
+ *
+ * @generated from message antiphon.auth.v1.ListIssuersResponse
+ */
+export type ListIssuersResponse = Message<"antiphon.auth.v1.ListIssuersResponse"> & {
+  /**
+   * The OpenID Connect issuers that are trusted, as their tokens name them in
+   * `iss`.
+   *
+   * @generated from field: repeated string issuers = 1;
+   */
+  issuers: string[];
+
+  /**
+   * Whether a service of the operator's verifies tokens of nobody among them.
+   *
+   * @generated from field: bool verifies_others = 2;
+   */
+  verifiesOthers: boolean;
+};
+
+/**
+ * Describes the message antiphon.auth.v1.ListIssuersResponse.
+ * Use `create(ListIssuersResponseSchema)` to create a new message.
+ */
+export const ListIssuersResponseSchema: GenMessage<ListIssuersResponse> = /*@__PURE__*/
+  messageDesc(file_antiphon_auth_v1_auth_service, 11);
+
+/**
  * Asks who the caller is.
  *
  * @generated from message antiphon.auth.v1.WhoAmIRequest
@@ -410,7 +469,7 @@ export type WhoAmIRequest = Message<"antiphon.auth.v1.WhoAmIRequest"> & {
  * Use `create(WhoAmIRequestSchema)` to create a new message.
  */
 export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 10);
+  messageDesc(file_antiphon_auth_v1_auth_service, 12);
 
 /**
  * Who the caller is.
@@ -446,7 +505,7 @@ export type WhoAmIResponse = Message<"antiphon.auth.v1.WhoAmIResponse"> & {
  * Use `create(WhoAmIResponseSchema)` to create a new message.
  */
 export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 11);
+  messageDesc(file_antiphon_auth_v1_auth_service, 13);
 
 /**
  * A client to make.
@@ -502,7 +561,7 @@ export type CreateClientRequest = Message<"antiphon.auth.v1.CreateClientRequest"
  * Use `create(CreateClientRequestSchema)` to create a new message.
  */
 export const CreateClientRequestSchema: GenMessage<CreateClientRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 12);
+  messageDesc(file_antiphon_auth_v1_auth_service, 14);
 
 /**
  * The client as made.
@@ -530,7 +589,7 @@ export type CreateClientResponse = Message<"antiphon.auth.v1.CreateClientRespons
  * Use `create(CreateClientResponseSchema)` to create a new message.
  */
 export const CreateClientResponseSchema: GenMessage<CreateClientResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 13);
+  messageDesc(file_antiphon_auth_v1_auth_service, 15);
 
 /**
  * Asks for one client.
@@ -551,7 +610,7 @@ export type GetClientRequest = Message<"antiphon.auth.v1.GetClientRequest"> & {
  * Use `create(GetClientRequestSchema)` to create a new message.
  */
 export const GetClientRequestSchema: GenMessage<GetClientRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 14);
+  messageDesc(file_antiphon_auth_v1_auth_service, 16);
 
 /**
  * One client.
@@ -572,7 +631,7 @@ export type GetClientResponse = Message<"antiphon.auth.v1.GetClientResponse"> & 
  * Use `create(GetClientResponseSchema)` to create a new message.
  */
 export const GetClientResponseSchema: GenMessage<GetClientResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 15);
+  messageDesc(file_antiphon_auth_v1_auth_service, 17);
 
 /**
  * Asks for a page of clients.
@@ -631,7 +690,7 @@ export type ListClientsRequest = Message<"antiphon.auth.v1.ListClientsRequest"> 
  * Use `create(ListClientsRequestSchema)` to create a new message.
  */
 export const ListClientsRequestSchema: GenMessage<ListClientsRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 16);
+  messageDesc(file_antiphon_auth_v1_auth_service, 18);
 
 /**
  * A page of clients.
@@ -666,7 +725,7 @@ export type ListClientsResponse = Message<"antiphon.auth.v1.ListClientsResponse"
  * Use `create(ListClientsResponseSchema)` to create a new message.
  */
 export const ListClientsResponseSchema: GenMessage<ListClientsResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 17);
+  messageDesc(file_antiphon_auth_v1_auth_service, 19);
 
 /**
  * Changes to a client.
@@ -695,7 +754,7 @@ export type UpdateClientRequest = Message<"antiphon.auth.v1.UpdateClientRequest"
  * Use `create(UpdateClientRequestSchema)` to create a new message.
  */
 export const UpdateClientRequestSchema: GenMessage<UpdateClientRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 18);
+  messageDesc(file_antiphon_auth_v1_auth_service, 20);
 
 /**
  * The client as changed.
@@ -716,7 +775,7 @@ export type UpdateClientResponse = Message<"antiphon.auth.v1.UpdateClientRespons
  * Use `create(UpdateClientResponseSchema)` to create a new message.
  */
 export const UpdateClientResponseSchema: GenMessage<UpdateClientResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 19);
+  messageDesc(file_antiphon_auth_v1_auth_service, 21);
 
 /**
  * Asks for another secret.
@@ -744,7 +803,7 @@ export type RotateClientSecretRequest = Message<"antiphon.auth.v1.RotateClientSe
  * Use `create(RotateClientSecretRequestSchema)` to create a new message.
  */
 export const RotateClientSecretRequestSchema: GenMessage<RotateClientSecretRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 20);
+  messageDesc(file_antiphon_auth_v1_auth_service, 22);
 
 /**
  * The client and its secret.
@@ -772,7 +831,7 @@ export type RotateClientSecretResponse = Message<"antiphon.auth.v1.RotateClientS
  * Use `create(RotateClientSecretResponseSchema)` to create a new message.
  */
 export const RotateClientSecretResponseSchema: GenMessage<RotateClientSecretResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 21);
+  messageDesc(file_antiphon_auth_v1_auth_service, 23);
 
 /**
  * Asks for the end of a client.
@@ -793,7 +852,7 @@ export type DeleteClientRequest = Message<"antiphon.auth.v1.DeleteClientRequest"
  * Use `create(DeleteClientRequestSchema)` to create a new message.
  */
 export const DeleteClientRequestSchema: GenMessage<DeleteClientRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 22);
+  messageDesc(file_antiphon_auth_v1_auth_service, 24);
 
 /**
  * The client is removed.
@@ -808,7 +867,7 @@ export type DeleteClientResponse = Message<"antiphon.auth.v1.DeleteClientRespons
  * Use `create(DeleteClientResponseSchema)` to create a new message.
  */
 export const DeleteClientResponseSchema: GenMessage<DeleteClientResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 23);
+  messageDesc(file_antiphon_auth_v1_auth_service, 25);
 
 /**
  * Asks for another signing key.
@@ -823,7 +882,7 @@ export type RotateSigningKeyRequest = Message<"antiphon.auth.v1.RotateSigningKey
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 24);
+  messageDesc(file_antiphon_auth_v1_auth_service, 26);
 
 /**
  * The key is made.
@@ -851,7 +910,7 @@ export type RotateSigningKeyResponse = Message<"antiphon.auth.v1.RotateSigningKe
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 25);
+  messageDesc(file_antiphon_auth_v1_auth_service, 27);
 
 /**
  * Asks for a page of what was done.
@@ -886,7 +945,7 @@ export type ListAuditEntriesRequest = Message<"antiphon.auth.v1.ListAuditEntries
  * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
  */
 export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 26);
+  messageDesc(file_antiphon_auth_v1_auth_service, 28);
 
 /**
  * A page of what was done.
@@ -914,7 +973,7 @@ export type ListAuditEntriesResponse = Message<"antiphon.auth.v1.ListAuditEntrie
  * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
  */
 export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 27);
+  messageDesc(file_antiphon_auth_v1_auth_service, 29);
 
 /**
  * Something that was done.
@@ -966,7 +1025,7 @@ export type AuditEntry = Message<"antiphon.auth.v1.AuditEntry"> & {
  * Use `create(AuditEntrySchema)` to create a new message.
  */
 export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
-  messageDesc(file_antiphon_auth_v1_auth_service, 28);
+  messageDesc(file_antiphon_auth_v1_auth_service, 30);
 
 /**
  * Says who may call what.
@@ -1013,6 +1072,8 @@ export const AuthService: GenService<{
    * - INVALID_ARGUMENT `FIELD_INVALID`: a field is missing or too long, the audience
    *   is not the client's, or a scope is none of the token's.
    * - UNAUTHENTICATED `TOKEN_INVALID`, `TOKEN_EXPIRED`, `TOKEN_REVOKED`
+   * - UNAUTHENTICATED `CREDENTIALS_INVALID`: an id or secret is given that is not
+   *   that of a client.
    *
    * @generated from rpc antiphon.auth.v1.AuthService.RefreshToken
    */
@@ -1060,8 +1121,12 @@ export const AuthService: GenService<{
    * ours.
    *
    * Errors:
+   * - INVALID_ARGUMENT `FIELD_INVALID`
    * - UNAUTHENTICATED `TOKEN_INVALID`, `TOKEN_EXPIRED`
+   * - UNAUTHENTICATED `TOKEN_REVOKED`: the client that it names is disabled or
+   *   deleted.
    * - UNAVAILABLE `SERVICE_UNAVAILABLE`: the issuer does not answer.
+   * - RESOURCE_EXHAUSTED `TOO_MANY_CALLS`
    *
    * @generated from rpc antiphon.auth.v1.AuthService.ExchangeToken
    */
@@ -1069,6 +1134,16 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ExchangeTokenRequestSchema;
     output: typeof ExchangeTokenResponseSchema;
+  },
+  /**
+   * ListIssuers answers whose tokens ExchangeToken takes. Needs no token.
+   *
+   * @generated from rpc antiphon.auth.v1.AuthService.ListIssuers
+   */
+  listIssuers: {
+    methodKind: "unary";
+    input: typeof ListIssuersRequestSchema;
+    output: typeof ListIssuersResponseSchema;
   },
   /**
    * WhoAmI answers which client the token of this call belongs to. Open to every
