@@ -74,7 +74,10 @@ export class TaskSession {
         return;
       }
       case "prompt_closed":
-        if (this.#conversation.withdraw(event.promptId) && event.answered) {
+        if (!this.#conversation.withdraw(event.promptId)) return;
+        if (event.timedOut)
+          await screen.note("nobody answered in time; the task goes on with an empty answer");
+        if (event.answered) {
           const by = plainText(event.answeredBy);
           await screen.note(by === "" ? "answered elsewhere" : `answered by ${by}`);
         }

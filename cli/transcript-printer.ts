@@ -62,6 +62,7 @@ export class TranscriptPrinter {
 
   #answerLine({ promptId, text, password, by }: TranscriptEvent & { readonly kind: "answered" }): string {
     const question = plainText(this.#questions.get(promptId) ?? "").trimEnd();
+    if (by === "") return `${question}  (nobody answered in time)`.trimStart();
     const answer = password ? "(secret)" : plainText(text);
     return `${question} ${answer}  (answered by ${plainText(by)})`.trimStart();
   }

@@ -225,7 +225,8 @@ export class Attachment implements AsyncIterable<TaskEvent> {
     for (const item of news) {
       if (item.kind === "closed") {
         const answered = how === How.ANSWERED;
-        yield { kind: "prompt_closed", promptId: item.promptId, answered, answeredBy };
+        const timedOut = how === How.TIMED_OUT;
+        yield { kind: "prompt_closed", promptId: item.promptId, answered, timedOut, answeredBy };
         continue;
       }
       const { promptId, text, password, choices } = item.prompt;

@@ -48,7 +48,7 @@ export type TranscriptEvent = Numbered &
         /** Empty when secret. */
         readonly text: string;
         readonly password: boolean;
-        /** The client that answered. */
+        /** The client that answered; empty when nobody did in time, so that the program got an empty answer. */
         readonly by: string;
       }
     | { readonly kind: "truncated"; readonly limitBytes: number }
@@ -80,8 +80,10 @@ export type TaskEvent =
   | {
       readonly kind: "prompt_closed";
       readonly promptId: string;
-      /** Whether somebody answered; else the attempt that asked has ended, or it is not known. */
+      /** Whether somebody answered; else its time was over, the attempt that asked has ended, or it is not known. */
       readonly answered: boolean;
+      /** Whether nobody answered in time, so that the program got an empty answer. */
+      readonly timedOut: boolean;
       /** The client that answered; empty when none did, or when it is not known. */
       readonly answeredBy: string;
     }

@@ -54,6 +54,11 @@ export class Commands {
     }
   }
 
+  /** Whether a sealed answer to a question is on its way to its worker. */
+  isAnswerUnderway(question: Parameters<AnswerCommands["isUnderway"]>[0]): boolean {
+    return this.#answers.isUnderway(question);
+  }
+
   /** To be told of every commit. */
   onCommitted(committed: readonly Committed[]): void {
     this.#answers.onCommitted(committed);

@@ -103,7 +103,7 @@ function compare(
   }
   for (const promptId of held.openPromptIds) {
     const prompt = task.prompts.find((asked) => asked.promptId === promptId);
-    if (prompt?.state !== "answered" || prompt.answer === undefined) continue;
+    if (prompt?.answer === undefined) continue;
     const { answeredBy = "", requestId = "", answer } = prompt;
     const given = { case: "text", value: answer } as const;
     controls.push(

@@ -2,7 +2,7 @@
  * Runs and tasks as callers see them.
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Run as RunMessage, RunSchema } from "../../gen/antiphon/scheduler/v1/run_pb.ts";
 import {
   type WatchRunResponse,
@@ -84,6 +84,7 @@ export function taskMessage(
       updatedAt: timestampFromDate(run.updatedAt),
       scheduleId: run.scheduleId ?? "",
     }),
+    ...(node?.promptTimeoutMs !== undefined && { promptTimeout: durationFromMs(node.promptTimeoutMs) }),
   });
 }
 

@@ -141,7 +141,12 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     },
     log,
   });
-  const timers = new Timers({ owner, clock: () => clock.now(), log });
+  const timers = new Timers({
+    owner,
+    clock: () => clock.now(),
+    isAnswerUnderway: (question) => commands.isAnswerUnderway(question),
+    log,
+  });
   const approvals = new ApprovalTranscript({ broker, log });
   const planOf = async (workflowId: string) => {
     const plan = (await loader.plansOf([workflowId])).get(workflowId);

@@ -8,13 +8,18 @@
  *       that two replicas fire is fired by the owner alone.
  *   T3. A timer that could not be fired is fired again; one of a partition that
  *       was lost is fired by its next owner.
+ *   T4. A question is not answered for want of time while a sealed answer to it
+ *       is on its way to the worker, who would be told two.
  */
 import { Bell } from "../../lib/async/bell.ts";
 import { delay } from "../../lib/async/delay.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
+import { taskIdOf } from "../../lib/ids/task-id.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import type { Committed } from "./commit-batch.ts";
 import { decideTimer } from "./core/decide-command.ts";
+import type { Fact } from "./core/event.ts";
+import { decidePromptTimeout, nextTimerOf } from "./core/next-timer.ts";
 import type { Run } from "./core/run.ts";
 import type { Owner } from "./owner.ts";
 import { type SetTimer, TimerQueue } from "./timer-queue.ts";
@@ -29,6 +34,8 @@ export interface TimersOptions {
   readonly owner: Pick<Owner, "execute">;
   /** The database's time. */
   readonly clock: () => Date;
+  /** Whether a sealed answer to a question is on its way to its worker. */
+  readonly isAnswerUnderway: (question: { readonly taskId: string; readonly promptId: string }) => boolean;
   readonly log: Logger;
 }
 
@@ -85,22 +92,40 @@ export class Timers {
   }
 
   /** Answers whether there is nothing left to do. Never rejects. */
-  async #fire({ run, task, attempt, kind }: SetTimer): Promise<boolean> {
-    const { owner, clock, log } = this.#options;
+  async #fire({ run, task, attempt, timer }: SetTimer): Promise<boolean> {
+    const { owner, clock, isAnswerUnderway, log } = this.#options;
     const { runId } = run;
+    const { name } = task;
+    if (timer.kind === "prompt") {
+      const { promptId } = timer;
+      if (isAnswerUnderway({ taskId: taskIdOf(runId, name), promptId })) return false;
+    }
     try {
       return await owner.execute(runId, (current) => {
-        const timer = { name: task.name, attempt, kind };
-        const facts = current === undefined ? [] : decideTimer(current, timer, clock());
-        // Set anew in the same way meanwhile: `takeDue` has forgotten that one, too.
-        const isSetAgain = facts.length === 0 && current === run && task.timer !== undefined;
+        const facts = current === undefined ? [] : factsOf(current, { name, attempt, timer, now: clock() });
+        // Set anew in the same way meanwhile, or another one of the task: `takeDue` has forgotten that, too.
+        const isSetAgain = facts.length === 0 && current === run && nextTimerOf(task) !== undefined;
         return { facts, result: !isSetAgain };
       });
     } catch (error) {
       // Whoever owns the partition next folds the timer anew.
       if (error instanceof DomainError) return true;
-      log.error({ err: error, runId, task: task.name, attempt, kind }, "timer not fired");
+      log.error({ err: error, runId, task: name, attempt, kind: timer.kind }, "timer not fired");
       return false;
     }
   }
+}
+
+function factsOf(
+  run: Run,
+  {
+    name,
+    attempt,
+    timer,
+    now,
+  }: { readonly name: string; readonly now: Date } & Pick<SetTimer, "attempt" | "timer">,
+): readonly Fact[] {
+  return timer.kind === "prompt"
+    ? decidePromptTimeout(run, { name, promptId: timer.promptId }, now)
+    : decideTimer(run, { name, attempt, kind: timer.kind }, now);
 }

@@ -12,7 +12,7 @@ describe("TimerQueue", () => {
     const [, , stopped] = runs;
     if (stopped === undefined) throw new Error("there is no third run");
     queue.drop(new Set([stopped]));
-    expect(queue.takeDue(later(500)).map(({ at }) => at)).toEqual([later(100), later(300)]);
+    expect(queue.takeDue(later(500)).map(({ timer }) => timer.at)).toEqual([later(100), later(300)]);
     expect(queue.nextAt).toEqual(later(900));
   });
 

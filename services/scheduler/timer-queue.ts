@@ -1,13 +1,12 @@
-import type { TimerKind } from "./core/event.ts";
+import { type NextTimer, nextTimerOf } from "./core/next-timer.ts";
 import type { Run, Task } from "./core/run.ts";
 
-/** A timer of a task that is set. */
+/** The timer of a task that is due next. */
 export interface SetTimer {
   readonly run: Run;
   readonly task: Task;
   readonly attempt: number;
-  readonly kind: TimerKind;
-  readonly at: Date;
+  readonly timer: NextTimer;
 }
 
 /** So many stopped timers are not worth leaving out. */
@@ -26,20 +25,20 @@ export class TimerQueue {
   /** When the soonest timer is due; undefined when none is set. */
   get nextAt(): Date | undefined {
     this.#dropStopped();
-    return this.#heap[0]?.at;
+    return this.#heap[0]?.timer.at;
   }
 
   /** Takes over what a task's record says: sets its timer, sets it anew, or stops it. */
   follow(run: Run, task: Task): void {
-    const { timer, attempt } = task;
+    const { attempt } = task;
+    const timer = nextTimerOf(task);
     const known = this.#current.get(task);
     if (timer === undefined) {
       if (this.#current.delete(task)) this.#leaveOutStopped();
       return;
     }
-    if (known?.kind === timer.kind && known.attempt === attempt && known.at.getTime() === timer.at.getTime())
-      return;
-    const set: SetTimer = { run, task, attempt, kind: timer.kind, at: timer.at };
+    if (known?.attempt === attempt && isSame(known.timer, timer)) return;
+    const set: SetTimer = { run, task, attempt, timer };
     this.#current.set(task, set);
     this.#heap.push(set);
     this.#rise(this.#heap.length - 1);
@@ -73,7 +72,7 @@ export class TimerQueue {
   #leaveOutStopped(): void {
     if (this.#heap.length <= 2 * this.#current.size + fewStopped) return;
     // In their order they are a heap.
-    this.#heap = [...this.#current.values()].sort((a, b) => a.at.getTime() - b.at.getTime());
+    this.#heap = [...this.#current.values()].sort((a, b) => a.timer.at.getTime() - b.timer.at.getTime());
   }
 
   #dropStopped(): void {
@@ -117,7 +116,7 @@ export class TimerQueue {
 
   #isBefore(index: number, other: number): boolean {
     const [a, b] = [this.#heap[index], this.#heap[other]];
-    return a !== undefined && b !== undefined && a.at < b.at;
+    return a !== undefined && b !== undefined && a.timer.at < b.timer.at;
   }
 
   #swap(index: number, other: number): void {
@@ -126,4 +125,9 @@ export class TimerQueue {
     this.#heap[index] = b;
     this.#heap[other] = a;
   }
+}
+
+function isSame(a: NextTimer, b: NextTimer): boolean {
+  if (a.kind !== b.kind || a.at.getTime() !== b.at.getTime()) return false;
+  return a.kind !== "prompt" || b.kind !== "prompt" || a.promptId === b.promptId;
 }

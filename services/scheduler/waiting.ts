@@ -3,6 +3,7 @@
  * that are alive offer.
  */
 import type { Labels } from "./core/event.ts";
+import { nextTimerOf } from "./core/next-timer.ts";
 import { isHolding, isUntaken, type Run, type Task } from "./core/run.ts";
 import { isFinalRun, isFinalTask } from "./core/task-state.ts";
 
@@ -71,7 +72,7 @@ export function waitOf(run: Run, task: Task, offers: readonly WorkerOffer[]): Wa
     return { reason: "SLEEP", message: "sleeps", task, since: task.startedAt, until: timer.at };
   }
   // A time limit ends a wait, too.
-  const until = timer?.at;
+  const until = nextTimerOf(task)?.at;
   const question = task.prompts.find(({ state }) => state === "open");
   if (question !== undefined) {
     const message = "a question waits for its answer";

@@ -47,8 +47,9 @@ function promptOf({ prompt }: PromptState): MessageInitShape<typeof PromptOpened
   return prompt === undefined ? {} : { prompt };
 }
 
-function promptClosed(taskId: string, promptId: string, { answeredBy }: PromptState): TaskNews {
-  const how = answeredBy === "" ? PromptClosed_How.ATTEMPT_ENDED : PromptClosed_How.ANSWERED;
+function promptClosed(taskId: string, promptId: string, { answeredBy, timedOut }: PromptState): TaskNews {
+  const unanswered = timedOut ? PromptClosed_How.TIMED_OUT : PromptClosed_How.ATTEMPT_ENDED;
+  const how = answeredBy === "" ? unanswered : PromptClosed_How.ANSWERED;
   return taskNews(taskId, { case: "promptClosed", value: { promptId, how, answeredBy } });
 }
 

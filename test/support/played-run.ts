@@ -20,9 +20,14 @@ import {
   type Report,
 } from "../../services/scheduler/core/decide-report.ts";
 import type { Definition } from "../../services/scheduler/core/definition.ts";
-import type { Fact, Outcome, RunEvent, TimerKind } from "../../services/scheduler/core/event.ts";
+import type { Fact, Outcome, RunEvent } from "../../services/scheduler/core/event.ts";
 import { begin, evolve } from "../../services/scheduler/core/evolve.ts";
 import type { JsonObject } from "../../services/scheduler/core/json.ts";
+import {
+  decidePromptTimeout,
+  type NextTimer,
+  nextTimerOf,
+} from "../../services/scheduler/core/next-timer.ts";
 import { isUntaken, type Run, type Task } from "../../services/scheduler/core/run.ts";
 import type { Consequences } from "../../services/scheduler/core/step.ts";
 import { isFinalRun, isFinalTask } from "../../services/scheduler/core/task-state.ts";
@@ -64,6 +69,13 @@ interface Job {
   hasEnded: boolean;
 }
 
+/** A timer that came up. */
+interface SetTimer {
+  readonly name: string;
+  readonly attempt: number;
+  readonly timer: NextTimer;
+}
+
 /** How many steps an ending may take; far more than any needs. */
 const maxEndingSteps = 20_000;
 
@@ -77,7 +89,7 @@ export class PlayedRun {
   /** Reports on their way. */
   readonly #mail: Report[] = [];
   readonly #delivered: Report[] = [];
-  readonly #timers: { readonly name: string; readonly attempt: number; readonly kind: TimerKind }[] = [];
+  readonly #timers: SetTimer[] = [];
   readonly #checks = new RunChecks();
   #nowMs = at.getTime();
   #requests = 0;
@@ -119,12 +131,12 @@ export class PlayedRun {
         this.#jobs.splice(choice % Math.max(this.#jobs.length, 1), 1);
         return;
       case "timer":
-        return this.#fire(this.#picked(choice, ({ timer }) => timer !== undefined));
+        return this.#fire(this.#picked(choice, (task) => nextTimerOf(task) !== undefined));
       case "early":
-        return this.#fireEarly(this.#picked(choice, ({ timer }) => timer !== undefined));
+        return this.#fireEarly(this.#picked(choice, (task) => nextTimerOf(task) !== undefined));
       case "stale timer": {
         const timer = this.#timers[choice % this.#timers.length];
-        return timer && this.#commit(decideTimer(run, timer, new Date(this.#nowMs)));
+        return timer && this.#commit(this.#factsOf(timer, this.#nowMs));
       }
       case "answer":
         return this.#answer(
@@ -259,21 +271,28 @@ export class PlayedRun {
   }
 
   #fire(task: Task | undefined): void {
-    if (task?.timer === undefined) return;
-    const { name, attempt, timer } = task;
-    const due = { name, attempt, kind: timer.kind };
+    const timer = task && nextTimerOf(task);
+    if (task === undefined || timer === undefined) return;
+    const { name, attempt } = task;
+    const due = { name, attempt, timer };
     this.#timers.push(due);
     this.#nowMs = Math.max(this.#nowMs, timer.at.getTime());
-    const facts = decideTimer(this.run, due, new Date(this.#nowMs));
+    const facts = this.#factsOf(due, this.#nowMs);
     assert.equal(facts.length, 1, `${timer.kind} of ${name} is due and does not fire`);
     this.#commit(facts);
   }
 
   #fireEarly(task: Task | undefined): void {
-    if (task?.timer === undefined) return;
-    const { name, attempt, timer } = task;
-    const early = new Date(timer.at.getTime() - 1);
-    assert.deepEqual(decideTimer(this.run, { name, attempt, kind: timer.kind }, early), []);
+    const timer = task && nextTimerOf(task);
+    if (task === undefined || timer === undefined) return;
+    const { name, attempt } = task;
+    assert.deepEqual(this.#factsOf({ name, attempt, timer }, timer.at.getTime() - 1), []);
+  }
+
+  #factsOf({ name, attempt, timer }: SetTimer, nowMs: number): readonly Fact[] {
+    return timer.kind === "prompt"
+      ? decidePromptTimeout(this.run, { name, promptId: timer.promptId }, new Date(nowMs))
+      : decideTimer(this.run, { name, attempt, kind: timer.kind }, new Date(nowMs));
   }
 
   #answer(task: Task | undefined, choice: number): void {

@@ -14,7 +14,7 @@ const maxNodes = 8;
 /** What is drawn for one node; what it names becomes one of the nodes before it. */
 interface Drawn {
   readonly dependencies: readonly number[];
-  readonly kind: "noop" | "sleep" | "approval" | "wait_for_signal" | "workflow";
+  readonly kind: "noop" | "program" | "sleep" | "approval" | "wait_for_signal" | "workflow";
   /** Which of the variants of a kind. */
   readonly variant: number;
   readonly when: number;
@@ -40,7 +40,9 @@ const seldom = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, {
 
 const drawn: fc.Arbitrary<Drawn> = fc.record({
   dependencies: fc.array(fc.nat(), { maxLength: 3 }),
-  kind: fc.constantFrom("noop", "noop", "noop", "noop", "sleep", "approval", "wait_for_signal", "workflow"),
+  kind: fc.constantFrom(
+    ...(["noop", "noop", "noop", "program", "sleep", "approval", "wait_for_signal", "workflow"] as const),
+  ),
   variant: fc.nat({ max: 5 }),
   when: fc.nat({ max: 15 }),
   items: fc.nat({ max: 9 }),
@@ -122,6 +124,11 @@ const configOf: Readonly<Record<Drawn["kind"], (variant: number, around: Around)
       ? { x: `{{ ${above}.n }}` }
       : { x: `{{ ${above}.n | default(0) }}`, s: `{{ nodes.${above} }}` };
   },
+  program: (variant) => ({
+    file_name: "a.py",
+    source: "...",
+    ...(variant > 1 && { prompt_timeout_ms: variant * 10 }),
+  }),
   sleep: (variant, { above }) => ({
     duration: above === undefined || variant > 2 ? "1s" : `{{ ${above}.n }}`,
   }),

@@ -151,7 +151,7 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
     return { kind: "repeated" };
   }
   if (prompt.state !== "open" || prompt.attempt !== task.attempt || isFinalTask(task.state)) {
-    const how = prompt.state === "answered" ? "was answered" : "closed with its attempt";
+    const how = howClosed[prompt.state] ?? "closed with its attempt";
     throw new DomainError("PROMPT_CLOSED", `prompt ${promptId} ${how}`, about);
   }
   if (prompt.password !== (text === undefined)) {
@@ -170,6 +170,11 @@ export function decideAnswer(run: Run, answer: Answer): AnswerDecision {
     ],
   };
 }
+
+const howClosed: Readonly<Partial<Record<Prompt["state"], string>>> = {
+  answered: "was answered",
+  timed_out: "was answered by nobody in time",
+};
 
 /** Throws `FIELD_INVALID` for an answer to an approval that it does not offer. */
 function refuseOtherThanOffered(run: Run, task: Task, text: string): void {

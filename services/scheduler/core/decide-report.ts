@@ -98,7 +98,9 @@ export function decideReport(run: Run | undefined, report: Report): ReportDecisi
     case "sealed_answer_received": {
       const { promptId, answeredBy, requestId } = word;
       const prompt = task.prompts.find((asked) => asked.promptId === promptId);
-      if (prompt?.state !== "open" || prompt.attempt !== attempt) return { kind: "lost" };
+      // What the program was given counts, also when its time was over before the receipt came.
+      const mayBe = prompt?.state === "open" || prompt?.state === "timed_out";
+      if (!mayBe || prompt.attempt !== attempt) return { kind: "lost" };
       return applied({ ...about, type: "prompt_answered", promptId, answeredBy, requestId });
     }
   }

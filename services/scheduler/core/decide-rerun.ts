@@ -30,7 +30,8 @@ export function keptOf(run: Run): KeptOutput[] {
   return kept;
 }
 
-function keptPrompt({ promptId, attempt, text, password, openedAt, answeredBy, answer }: Prompt): KeptPrompt {
+function keptPrompt(prompt: Prompt): KeptPrompt {
+  const { promptId, attempt, text, password, openedAt, state, answeredBy, answer } = prompt;
   return {
     promptId,
     attempt,
@@ -39,5 +40,6 @@ function keptPrompt({ promptId, attempt, text, password, openedAt, answeredBy, a
     openedAt: openedAt.toISOString(),
     ...(answeredBy !== undefined && { answeredBy }),
     ...(answer !== undefined && { answer }),
+    ...(state === "timed_out" && { isTimedOut: true }),
   };
 }

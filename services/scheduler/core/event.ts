@@ -79,6 +79,8 @@ export interface KeptPrompt {
   readonly openedAt: string;
   readonly answeredBy?: string;
   readonly answer?: string;
+  /** Whether nobody answered in time. */
+  readonly isTimedOut?: true;
 }
 
 /** A worker's right to an attempt. */
@@ -135,6 +137,8 @@ export type Fact =
         readonly requestId: string;
         /** Absent when the answer was sealed: it is stored nowhere. */
         readonly answer?: string;
+        /** Whether nobody answered in time: the answer is empty, and so is who gave it. */
+        readonly isTimedOut?: true;
         /** The report that confirmed a sealed answer; absent else. */
         readonly report?: number;
       }

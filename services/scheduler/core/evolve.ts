@@ -174,7 +174,9 @@ function applyToAttempt(step: Step, event: Extract<RunEvent, AttemptFact<string,
       return;
     case "prompt_opened": {
       const { promptId, attempt, text, password, at } = event;
-      const asked = { promptId, attempt, text, password, choices: [], openedAt: at };
+      const { promptTimeoutMs } = step.nodeOf(task);
+      const closesAt = promptTimeoutMs === undefined ? undefined : new Date(at.getTime() + promptTimeoutMs);
+      const asked = { promptId, attempt, text, password, choices: [], openedAt: at, closesAt };
       task.prompts.push({ ...asked, ...unanswered, state: "open" });
       task.openPrompts += 1;
       step.changed.add(task);
@@ -219,9 +221,10 @@ function answer(step: Step, task: Task, event: Extract<RunEvent, { type: "prompt
   const prompt = task.prompts.findLast(({ promptId }) => promptId === event.promptId);
   if (prompt === undefined) throw new Error(`run ${run.runId} has no prompt ${event.promptId}`);
   if (prompt.state === "open") task.openPrompts -= 1;
-  prompt.state = "answered";
-  prompt.answeredBy = event.answeredBy;
-  prompt.requestId = event.requestId;
+  const isTimedOut = event.isTimedOut === true;
+  prompt.state = isTimedOut ? "timed_out" : "answered";
+  prompt.answeredBy = isTimedOut ? undefined : event.answeredBy;
+  prompt.requestId = isTimedOut ? undefined : event.requestId;
   prompt.answer = event.answer;
   step.changed.add(task);
   if (step.nodeOf(task).engine === "approval") {
@@ -273,12 +276,14 @@ function fire(step: Step, task: Task, timer: Extract<RunEvent, { type: "timer_fi
   }
 }
 
-function keptPrompt({ openedAt, answeredBy, answer, ...prompt }: KeptPrompt): Prompt {
+function keptPrompt({ openedAt, answeredBy, answer, isTimedOut, ...prompt }: KeptPrompt): Prompt {
+  const closed = isTimedOut === true ? "timed_out" : "attempt_ended";
   return {
     ...prompt,
     choices: [],
     openedAt: new Date(openedAt),
-    state: answeredBy === undefined ? "attempt_ended" : "answered",
+    closesAt: undefined,
+    state: answeredBy === undefined ? closed : "answered",
     answeredBy,
     requestId: undefined,
     answer,

@@ -62,6 +62,7 @@ function ask(step: Step, task: Task, config: JsonObject): void {
     password: false,
     choices: answersOf(read.value),
     openedAt: step.at,
+    closesAt: undefined,
     state: "open" as const,
     answeredBy: undefined,
     requestId: undefined,

@@ -35,14 +35,16 @@ export interface PlannedNode {
   readonly retry: RetryPolicy | undefined;
   readonly timeoutMs: number | undefined;
   readonly queueTimeoutMs: number | undefined;
+  /** How long each question of its program waits for an answer; undefined: for ever. */
+  readonly promptTimeoutMs: number | undefined;
   readonly queue: string;
   readonly labels: Labels;
   readonly priority: number;
   readonly replayInput: boolean;
 }
 
-/** Config keys that hold code and are never templated, by handler. */
-const codeKeys: ReadonlyMap<string, readonly string[]> = new Map([["program", ["source"]]]);
+/** Config keys that hold code, or words of the user's own, and are never templated, by handler. */
+const codeKeys: ReadonlyMap<string, readonly string[]> = new Map([["program", ["source", "message"]]]);
 
 /** Prepares a definition whose dependencies all exist. */
 export function planOf(definition: Definition): Plan {
@@ -68,6 +70,7 @@ export function planOf(definition: Definition): Plan {
       retry: node.retry,
       timeoutMs: node.timeoutMs,
       queueTimeoutMs: node.queueTimeoutMs,
+      promptTimeoutMs: promptTimeoutOf(node),
       queue: node.queue ?? "",
       labels: node.labels ?? {},
       priority: node.priority ?? 0,
@@ -76,6 +79,12 @@ export function planOf(definition: Definition): Plan {
   });
   const onFailure = definition.onFailure === undefined ? undefined : indexOf.get(definition.onFailure);
   return { definition, nodes, indexOf, onFailure, inputSchema: inputSchemaOf(definition) };
+}
+
+/** Checked where the definition came from to be a number. */
+function promptTimeoutOf({ handler, config }: NodeDefinition): number | undefined {
+  const { prompt_timeout_ms: ms } = config;
+  return handler === "program" && typeof ms === "number" ? ms : undefined;
 }
 
 function inputSchemaOf({ name, inputSchema }: Definition): InputSchema | undefined {

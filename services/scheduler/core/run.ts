@@ -139,7 +139,10 @@ export interface Prompt {
   /** What may be answered; empty: any text. */
   readonly choices: readonly string[];
   readonly openedAt: Date;
-  state: "open" | "answered" | "attempt_ended";
+  /** When it is answered with nothing; undefined: it waits for ever. */
+  readonly closesAt: Date | undefined;
+  /** `timed_out`: answered with nothing, because nobody did in time. */
+  state: "open" | "answered" | "timed_out" | "attempt_ended";
   answeredBy: string | undefined;
   requestId: string | undefined;
   /** Undefined for a secret. */

@@ -79,6 +79,7 @@ function ioState(taskId: string, run: Run, task: Task): TaskIOState {
       prompt: promptMessage(prompt),
       closed: prompt.state !== "open",
       answeredBy: prompt.answeredBy ?? "",
+      timedOut: prompt.state === "timed_out",
     })),
     ...(task.failure && { failure: failureMessage(task.failure) }),
     sealKey: Buffer.from(task.lease?.sealKey ?? "", "base64"),

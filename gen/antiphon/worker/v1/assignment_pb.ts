@@ -660,14 +660,15 @@ export type Answered = Message<"antiphon.worker.v1.Answered"> & {
   promptId: string;
 
   /**
-   * The client that answered.
+   * The client that answered; empty when nobody did in time, and the answer is an
+   * empty text.
    *
    * @generated from field: string answered_by = 2;
    */
   answeredBy: string;
 
   /**
-   * The `request_id` of the answer.
+   * The `request_id` of the answer; empty when nobody gave it.
    *
    * @generated from field: string request_id = 3;
    */
