@@ -17,7 +17,7 @@ import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/s
 import { refusalAnswer, refusalOf } from "./http-error.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { partsOf } from "./parts.ts";
-import { readCall } from "./read-call.ts";
+import { defaultMaxBytes, readCall } from "./read-call.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { ErrorStyle, HttpAnswer, HttpCall, HttpRoute } from "./route.ts";
 import { sendAnswer } from "./send-answer.ts";
@@ -93,7 +93,7 @@ async function routed(
     headers: request.headers,
     address: request.socket.remoteAddress ?? "",
     clients: serviceClients(transports, callerHeaders(request, requestId)),
-    parts: (limits) => partsOf(request, limits),
+    parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
   });
 }
 

@@ -39,8 +39,13 @@ export type Part =
       readonly content: AsyncIterable<Uint8Array>;
     };
 
-/** The parts of a request's body, in order. Throws HttpRefusal for a body that is none, is broken off or over a limit. */
-export async function* partsOf(request: ServerRequest, limits: PartLimits): AsyncGenerator<Part> {
+/** The parts of a request's body of at most `maxBytes`, in order. Throws HttpRefusal for a body that is none, is broken off or over a limit. */
+export async function* partsOf(
+  request: ServerRequest,
+  limits: PartLimits,
+  maxBytes: number,
+): AsyncGenerator<Part> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
   const parser = parserFor(request, limits);
   const arrived: (Part | { readonly kind: "broken"; readonly refusal: HttpRefusal })[] = [];
   let isOver = false;
@@ -80,7 +85,16 @@ export async function* partsOf(request: ServerRequest, limits: PartLimits): Asyn
     broken("the form is not complete");
     for (const file of files) file.destroy(new Error("the caller hung up"));
   };
+  let readBytes = 0;
+  const count = (chunk: Buffer): void => {
+    readBytes += chunk.length;
+    if (readBytes <= maxBytes) return;
+    request.unpipe(parser).pause();
+    tell({ kind: "broken", refusal: bodyTooLarge(maxBytes) });
+    for (const file of files) file.destroy(bodyTooLarge(maxBytes));
+  };
   request.once("close", onClose);
+  request.on("data", count);
   request.pipe(parser);
   try {
     for (;;) {
@@ -94,7 +108,7 @@ export async function* partsOf(request: ServerRequest, limits: PartLimits): Asyn
         });
     }
   } finally {
-    request.off("close", onClose);
+    request.off("close", onClose).off("data", count);
     request.unpipe(parser);
     for (const file of files) file.destroy();
     parser.destroy();
@@ -128,6 +142,7 @@ async function* contentOf(
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
   } catch (cause) {
+    if (cause instanceof HttpRefusal) throw cause;
     throw new HttpRefusal(400, "the form is not complete", { reason: "FIELD_INVALID", cause });
   }
   if (!stream.truncated) return;
@@ -135,6 +150,10 @@ async function* contentOf(
     fileTooLarge?.() ??
     new HttpRefusal(413, `the file has more than ${fileBytes} bytes`, { reason: "TOO_LARGE" })
   );
+}
+
+function bodyTooLarge(maxBytes: number): HttpRefusal {
+  return new HttpRefusal(413, `the body has more than ${maxBytes} bytes`, { reason: "TOO_LARGE" });
 }
 
 /** A file's name as some callers send it, with a path in front, without that. */

@@ -4,7 +4,8 @@ import { type FieldRefusal, HttpRefusal } from "./http-refusal.ts";
 import { readBody } from "./read-body.ts";
 import type { BodyKind, HttpRoute, RouteBody } from "./route.ts";
 
-const defaultMaxBytes = 64 * 1024;
+/** The largest body of a route that says nothing else, in bytes. */
+export const defaultMaxBytes = 64 * 1024;
 
 const mediaTypes: Readonly<Record<BodyKind, string>> = {
   json: "application/json",
@@ -84,19 +85,27 @@ function checked(
   faults: FieldRefusal[],
 ): unknown {
   if (schema === undefined) return undefined;
-  const result = schema.safeParse(value, { reportInput: true });
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {
     const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+    const input = valueAt(value, path);
     faults.push({
       at: [place, ...path],
-      type: issue.input === undefined ? "missing" : issue.code,
-      message: issue.input === undefined ? "is required" : issue.message,
+      type: input === undefined ? "missing" : issue.code,
+      message: input === undefined ? "is required" : issue.message,
       // What stands in a body may be secret.
-      ...(place !== "body" && isShown(issue.input) && { input: issue.input }),
+      ...(place !== "body" && isShown(input) && { input }),
     });
   }
   return undefined;
+}
+
+function valueAt(root: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (value as Record<string | number, unknown> | undefined)?.[part],
+    root,
+  );
 }
 
 function isShown(input: unknown): input is string | number | boolean | null {
