@@ -5,10 +5,11 @@
  *   C1. A call ends when its signal aborts, with the reason of the abort, even
  *       when the handler is deaf to the signal or ends as if nothing had
  *       happened.
- *   C2. A stream ends with TOKEN_EXPIRED when its token expires; a unary call
- *       ends with DEADLINE_EXCEEDED after `longestUnaryMs` at the latest.
+ *   C2. A stream ends with TOKEN_EXPIRED when its token expires, with
+ *       TOKEN_REVOKED when it is taken back; a unary call ends with
+ *       DEADLINE_EXCEEDED after `longestUnaryMs` at the latest.
  *   C3. A failure of ours (INTERNAL) is logged with its cause and never shown.
- *   C4. When a call ends, its timer and its listener are gone, whoever ended it.
+ *   C4. When a call ends, its timer and its listeners are gone, whoever ended it.
  *   C5. A stream of requests that can not be read ends the call with the reason
  *       of that, whatever the handler, or a service behind, makes of it.
  */
@@ -17,7 +18,9 @@ import { DomainError } from "../errors/domain-error.ts";
 import type { Logger } from "../log/log.ts";
 import { callerIn } from "./authenticate.ts";
 import { fromConnectError } from "./from-connect-error.ts";
+import type { Revocations } from "./revocations.ts";
 import { explainConnectError, toConnectError } from "./to-connect-error.ts";
+import { tokenRevoked } from "./tokens.ts";
 
 /** Longer than any call that waits on purpose, so that only a stuck one meets it. */
 const longestUnaryMs = 10 * 60_000;
@@ -28,9 +31,9 @@ const longestTimerMs = 2 ** 31 - 1;
 type CallRequest = Parameters<ReturnType<Interceptor>>[0];
 
 /** Maps, logs and bounds every call of a server (C1 to C4). */
-export function reportCalls(log: Logger): Interceptor {
+export function reportCalls(log: Logger, revocations?: Revocations): Interceptor {
   return (next) => async (request) => {
-    const call = new Call(request, log);
+    const call = new Call(request, log, revocations);
     try {
       const response = await call.unlessAborted(next(call.bounded(request)));
       if (response.stream) return { ...response, message: call.messages(response.message) };
@@ -49,18 +52,25 @@ class Call {
   readonly #own = new AbortController();
   readonly #caller: AbortSignal;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #watch: Disposable | undefined;
   #interrupt: ((reason: unknown) => void) | undefined;
 
-  constructor({ method, stream, signal, contextValues }: CallRequest, log: Logger) {
+  constructor(
+    { method, stream, signal, contextValues }: CallRequest,
+    log: Logger,
+    revocations: Revocations | undefined,
+  ) {
     this.#rpc = `${method.parent.typeName}/${method.name}`;
     this.#log = log;
     this.#caller = signal;
     this.#caller.addEventListener("abort", this.#onCallerAbort);
     if (signal.aborted) this.#onCallerAbort();
-    const expiry = callerIn(contextValues)?.expiresAt;
+    const caller = callerIn(contextValues);
     if (!stream) this.#timer = this.#abortAfter(longestUnaryMs, tooLong);
-    else if (expiry !== undefined)
-      this.#timer = this.#abortAfter(expiry.getTime() - Date.now(), tokenExpired);
+    else if (caller !== undefined) {
+      this.#timer = this.#abortAfter(caller.expiresAt.getTime() - Date.now(), tokenExpired);
+      this.#watch = revocations?.onRevoked(caller, () => this.#abort(toConnectError(tokenRevoked())));
+    }
   }
 
   /** Aborts when the caller's does, and when the call has lived for too long. */
@@ -149,6 +159,7 @@ class Call {
 
   #release(): void {
     clearTimeout(this.#timer);
+    this.#watch?.[Symbol.dispose]();
     this.#caller.removeEventListener("abort", this.#onCallerAbort);
   }
 }

@@ -12,6 +12,7 @@ import type { Logger } from "../log/log.ts";
 import type { AccessRules } from "./access.ts";
 import { authenticate, ruleFor, type VerifyToken } from "./authenticate.ts";
 import { logFailure, reportCalls } from "./report-calls.ts";
+import type { Revocations } from "./revocations.ts";
 import type { RunningService } from "./running-service.ts";
 import { strictJson } from "./strict-json.ts";
 import { explainConnectError, toConnectError } from "./to-connect-error.ts";
@@ -25,6 +26,8 @@ const longestDeadlineMs = 24 * 3_600_000;
 /** What a router needs besides its services, the same on a port and in one process. */
 export interface RouteOptions {
   readonly verify: VerifyToken;
+  /** Ends streams whose token is taken back; without it somebody behind does. */
+  readonly revocations?: Revocations | undefined;
   readonly log: Logger;
   /** Default 8 MiB. */
   readonly maxMessageBytes?: number;
@@ -71,7 +74,7 @@ export function routerOptions(
     acceptCompression: [compressionGzip],
     readMaxBytes: maxMessageBytes,
     maxTimeoutMs: longestDeadlineMs,
-    interceptors: [reportCalls(log)],
+    interceptors: [reportCalls(log, options.revocations)],
     ...(shutdownSignal && { shutdownSignal }),
     requestGate: async (context) => {
       explainOnAbort(context, metadata);
@@ -135,6 +138,7 @@ function refuseAmbiguity(services: readonly RoutedService[], methods: readonly D
   if (without !== undefined) throw new Error(`no rule says who may call ${nameOf(without)}`);
 }
 
-function nameOf(method: DescMethod): string {
+/** `package.v1.Service/Method`. */
+export function nameOf(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }

@@ -1,15 +1,20 @@
 import { decodeProtectedHeader, errors, jwtVerify } from "jose";
+import { delay } from "../async/delay.ts";
 import { DomainError } from "../errors/domain-error.ts";
 import { allScopes, type Scope, type TokenAudience } from "./access.ts";
 import type { Caller, VerifyToken } from "./authenticate.ts";
 import { internalKey, internalTokenType, verifyInternalToken } from "./internal-token.ts";
 import { type FetchKeys, KeySet } from "./key-set.ts";
+import type { Revocations } from "./revocations.ts";
 
 /** The `iss` of access tokens. */
 export const accessTokenIssuer = "antiphon";
 
 /** The `typ` of access tokens (RFC 9068). */
 export const accessTokenType = "at+jwt";
+
+/** The claim of an access token that was given for another issuer's: whom that was for. */
+export const externalSubjectClaim = "external_sub";
 
 /** What an access token may be signed with; never what its own header proposes. */
 export const accessTokenAlgorithm = "EdDSA";
@@ -28,6 +33,9 @@ const clockToleranceSeconds = 10;
 /** Tokens are short; ours are under 600 characters. */
 const maxTokenLength = 4_096;
 
+/** How long a token is held up while it is not known yet what was taken back. */
+const revocationsTimeoutMs = 5_000;
+
 /** So many good tokens are remembered, so that a call costs no signature check; the oldest goes first. */
 const rememberedTokens = 2_000;
 
@@ -36,18 +44,23 @@ const rememberedTokens = 2_000;
  * publishes, or an internal one, checked against the installation's secret.
  * Which of them is decided by the header, and each is checked with its own
  * algorithm, type, issuer and audience, so neither can pass for the other.
+ *
+ * With `revocations`, an access token that was taken back is refused; without,
+ * somebody behind must check.
  */
 export function tokenVerifier({
   fetchKeys,
   secretKey,
+  revocations,
 }: {
   readonly fetchKeys: FetchKeys;
   readonly secretKey: string;
+  readonly revocations?: Revocations;
 }): VerifyToken {
   const keys = new KeySet(fetchKeys);
   const internal = internalKey(secretKey);
   const remembered = new Map<string, Caller>();
-  return async (token) => {
+  const identify: VerifyToken = async (token) => {
     const known = remembered.get(token);
     if (known !== undefined && known.expiresAt.getTime() > Date.now()) return known;
     remembered.delete(token);
@@ -62,6 +75,28 @@ export function tokenVerifier({
     if (remembered.size > rememberedTokens && oldest !== undefined) remembered.delete(oldest);
     return caller;
   };
+  if (revocations === undefined) return identify;
+  return async (token) => {
+    const caller = await identify(token);
+    if (caller.audience !== "internal" && !revocations.isComplete) await complete(revocations);
+    if (revocations.isRevoked(caller)) throw tokenRevoked();
+    return caller;
+  };
+}
+
+/** What a call with a token that was taken back is refused with, and what ends a stream that bears it. */
+export function tokenRevoked(): DomainError {
+  return new DomainError("TOKEN_REVOKED", "the token was taken back");
+}
+
+async function complete({ complete }: Revocations): Promise<void> {
+  const late = new AbortController();
+  const inTime = await Promise.race([
+    complete.then(() => true),
+    delay(revocationsTimeoutMs, late.signal).then(() => false),
+  ]);
+  late.abort();
+  if (!inTime) throw new DomainError("SERVICE_UNAVAILABLE", "what was taken back is not to be had");
 }
 
 async function verifyAccessToken(keys: KeySet, token: string): Promise<Caller> {
@@ -76,12 +111,14 @@ async function verifyAccessToken(keys: KeySet, token: string): Promise<Caller> {
   const audience = publicAudiences.find((audience) => audience === payload.aud);
   if (audience === undefined)
     throw new DomainError("TOKEN_INVALID", "the token is for more than one audience");
+  const externalSubject = payload[externalSubjectClaim];
   return {
     clientId: payload.sub ?? "",
     audience,
     scopes: scopesOf(payload["scope"]),
     tokenId: payload.jti ?? "",
     ...(typeof payload["sid"] === "string" && { familyId: payload["sid"] }),
+    ...(typeof externalSubject === "string" && { externalSubject }),
     issuedAt: new Date((payload.iat ?? 0) * 1000),
     expiresAt: new Date((payload.exp ?? 0) * 1000),
   };
