@@ -32,7 +32,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   "@marcbachmann/cel-js": ["services/scheduler/core/condition-parser.ts"],
   croner: ["services/scheduler/core/cron.ts"],
   re2js: ["services/scheduler/core/pattern.ts"],
-  undici: ["services/worker/calls/"],
+  undici: ["lib/outbound/"],
   "@connectrpc": [
     "lib/rpc/",
     "sdk/typescript/",

@@ -2,8 +2,8 @@ import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
 import { ConfigError, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import { localRedis, redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
+import { allowedHosts } from "../../lib/outbound/allowed-host.ts";
 import { defaultWorkGroup, defaultWorkStream } from "../../lib/streams/work-stream.ts";
-import { type AllowedHost, allowedHost } from "./calls/allowed-host.ts";
 import { defaultProgramFolder, type IsolationOptions } from "./isolation.ts";
 import type { CallSettings, WorkerSettings } from "./worker.ts";
 
@@ -15,21 +15,6 @@ export interface WorkerConfig {
 }
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-
-/** Hosts and networks, with commas between them. */
-const allowedHosts = z.string().transform((list, context): AllowedHost[] => {
-  const entries = list.split(",").map((entry) => entry.trim());
-  return entries.flatMap((entry) => {
-    if (entry === "") return [];
-    const host = allowedHost(entry);
-    if (host !== undefined) return [host];
-    context.addIssue({
-      code: "custom",
-      message: "has an entry that is neither a host, host:port nor address/prefix",
-    });
-    return [];
-  });
-});
 
 /** The form of a queue's name, and of a label's name and value. */
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;

@@ -1,5 +1,5 @@
+import { type CallResponse, shown } from "../../../lib/outbound/exchange.ts";
 import type { Failure } from "../outcome.ts";
-import { type CallResponse, shown } from "./exchange.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /** How much of a body a message shows, in characters. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CallRequest } from "../calls/exchange.ts";
+import type { CallRequest } from "../../../lib/outbound/exchange.ts";
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { AddressPolicy } from "../../../lib/outbound/address-policy.ts";
+import { guardedClient, trustedClient } from "../../../lib/outbound/call-client.ts";
+import type { Resolve } from "../../../lib/outbound/resolve-host.ts";
 import { carryOut, outputOf } from "../../../test/support/a-leased-task.ts";
 import { httpServer } from "../../../test/support/http-server.ts";
-import { AddressPolicy } from "../calls/address-policy.ts";
-import { guardedClient, trustedClient } from "../calls/call-client.ts";
-import type { Resolve } from "../calls/resolve-host.ts";
 import { maxOutputBytes } from "../outcome.ts";
 import { callExternalService } from "./call-external-service.ts";
 import { callStandIn } from "./call-stand-in.ts";

@@ -1,6 +1,6 @@
-import type { OpenClient } from "../calls/call-client.ts";
+import type { OpenClient } from "../../../lib/outbound/call-client.ts";
+import { type CallResponse, exchange, shown } from "../../../lib/outbound/exchange.ts";
 import { errorStatus } from "../calls/error-status.ts";
-import { type CallResponse, exchange, shown } from "../calls/exchange.ts";
 import { maxOutputBytes, type Outcome } from "../outcome.ts";
 import { callConfig, requestOf, secretsOf } from "./call-config.ts";
 import { callOutput } from "./call-output.ts";
@@ -29,7 +29,14 @@ export function callExternalService({ openClient, standIn }: CallExternalService
       const simulated = await standIn?.(request, signal);
       if (simulated !== undefined) return simulated;
       const { timeout_ms: timeoutMs } = read.config;
-      const options = { openClient, signal, timeoutMs, maxBytes: maxOutputBytes, maxRedirects };
+      const options = {
+        openClient,
+        signal,
+        timeoutMs,
+        maxBytes: maxOutputBytes,
+        maxRedirects,
+        allowedBy: "HTTP_ALLOWED_HOSTS",
+      };
       const response = await exchange(request, options);
       if (response.kind !== "answered") return response;
       if (response.status < 400) return outcomeOf(response);

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { delay } from "../../../lib/async/delay.ts";
-import type { CallRequest } from "../calls/exchange.ts";
-import type { Resolve } from "../calls/resolve-host.ts";
+import type { CallRequest } from "../../../lib/outbound/exchange.ts";
+import type { Resolve } from "../../../lib/outbound/resolve-host.ts";
 import type { Outcome } from "../outcome.ts";
 import { callOutput } from "./call-output.ts";
 

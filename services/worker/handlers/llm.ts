@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Secret } from "../../../lib/config/env.ts";
-import { type OpenClient, trustedClient } from "../calls/call-client.ts";
+import { type OpenClient, trustedClient } from "../../../lib/outbound/call-client.ts";
+import { type CallRequest, exchange } from "../../../lib/outbound/exchange.ts";
 import { errorStatus, withoutSecrets } from "../calls/error-status.ts";
-import { type CallRequest, exchange } from "../calls/exchange.ts";
 import { type Failure, maxOutputBytes, type Outcome } from "../outcome.ts";
 import type { LeasedHandler } from "./handler.ts";
 import { configInvalid, handlerConfig } from "./handler-config.ts";
@@ -68,6 +68,8 @@ async function ask(asked: LlmRequest, settings: LlmSettings, signal: AbortSignal
     maxBytes: maxOutputBytes,
     // The key goes to the endpoint that the operator named, and nowhere else.
     maxRedirects: 0,
+    // Whatever the operator named is trusted.
+    allowedBy: "LLM_BASE_URL",
   });
   if (response.kind !== "answered") return response;
   const secrets = key === undefined ? [] : [key];

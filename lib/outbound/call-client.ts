@@ -8,7 +8,7 @@
  *       used, no call is lost because a server closed a kept connection, and
  *       nothing of one client's connection is left to another.
  *   G3. No proxy is used, whatever the environment says: it would connect for
- *       the worker, unchecked.
+ *       us, unchecked.
  */
 import type { LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from "node:net";
+import { z } from "zod";
 
 /** What an operator lets calls reach although it is not public: a host by its name, or a network of addresses; on one port or on all. */
 export type AllowedHost =
@@ -31,6 +32,21 @@ export function allowedHost(entry: string): AllowedHost | undefined {
     ? { kind: "network", address: name, prefix: 32, port }
     : { kind: "name", name: comparableName(name), port };
 }
+
+/** Of a configuration: hosts and networks, with commas between them. */
+export const allowedHosts = z.string().transform((list, context): AllowedHost[] => {
+  const entries = list.split(",").map((entry) => entry.trim());
+  return entries.flatMap((entry) => {
+    if (entry === "") return [];
+    const host = allowedHost(entry);
+    if (host !== undefined) return [host];
+    context.addIssue({
+      code: "custom",
+      message: "has an entry that is neither a host, host:port nor address/prefix",
+    });
+    return [];
+  });
+});
 
 /** A host's name without what makes no difference to where it leads. */
 export function comparableName(name: string): string {

@@ -5,8 +5,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { httpServer } from "../../../test/support/http-server.ts";
-import { until } from "../../../test/support/until.ts";
+import { httpServer } from "../../test/support/http-server.ts";
+import { until } from "../../test/support/until.ts";
 import { AddressPolicy } from "./address-policy.ts";
 import { allowedHost } from "./allowed-host.ts";
 import { guardedClient, trustedClient } from "./call-client.ts";
@@ -27,6 +27,7 @@ const options = (of: Partial<ExchangeOptions> = {}): ExchangeOptions => ({
   timeoutMs: 20_000,
   maxBytes: 10_000,
   maxRedirects: 5,
+  allowedBy: "ALLOWED_HOSTS",
   ...of,
 });
 

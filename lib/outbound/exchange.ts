@@ -1,7 +1,8 @@
 /*
  * One call by HTTP, from its request to its whole response.
  *
- *   X1. It ends when its time is over or its task is cancelled, in every phase.
+ *   X1. It ends when its time is over or its caller wants no answer any more, in
+ *       every phase.
  *   X2. Redirects are followed here, at most `maxRedirects`, so that each of them
  *       is checked like the first request.
  *   X3. No more of a response is in memory than `maxBytes`, however it is
@@ -10,7 +11,6 @@
  *       query: what clients keep secret stands there.
  */
 import { errors } from "undici";
-import type { Failure } from "../outcome.ts";
 import { AddressRefused, type OpenClient } from "./call-client.ts";
 import { isRedirect, redirected } from "./redirect.ts";
 import { acceptedEncodings, type ReadBody, readBody } from "./response-body.ts";
@@ -29,26 +29,45 @@ export interface CallResponse {
   readonly status: number;
   /** By lower-case names; of several of one name the first. */
   readonly headers: ReadonlyMap<string, string>;
-  /** Decoded as UTF-8; what is not is replaced. */
+  readonly bytes: Buffer;
+  /** The bytes decoded as UTF-8, anew each time; what is not is replaced. */
   readonly text: string;
   /** What answered in the end. */
   readonly request: CallRequest;
 }
 
+/** Why a call was not answered. */
+export interface CallFailure {
+  readonly kind: "failed";
+  readonly reason:
+    | "NETWORK_ERROR"
+    | "CALL_TIMEOUT"
+    | "ADDRESS_REFUSED"
+    | "REDIRECT_REFUSED"
+    | "RESPONSE_TOO_LARGE"
+    | "RESPONSE_INVALID";
+  /** For people. */
+  readonly message: string;
+  /** Another try will do no better. */
+  readonly nonRetryable?: boolean;
+}
+
 export interface ExchangeOptions {
   readonly openClient: OpenClient;
-  /** Aborts when the task must end. */
+  /** Aborts when nobody wants the answer any more. */
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly maxBytes: number;
   /** 0 hands a redirect over like any other response. */
   readonly maxRedirects: number;
+  /** The setting by which an operator allows other than public addresses, for messages. */
+  readonly allowedBy: string;
 }
 
 /** A call that was answered, whatever the status; or why it was not. */
-export type Exchanged = CallResponse | Failure | { readonly kind: "cancelled" };
+export type Exchanged = CallResponse | CallFailure | { readonly kind: "cancelled" };
 
-type Hop = CallResponse | Failure | { readonly kind: "redirect"; readonly to: CallRequest };
+type Hop = CallResponse | CallFailure | { readonly kind: "redirect"; readonly to: CallRequest };
 
 /** Makes a call. */
 export async function exchange(request: CallRequest, options: ExchangeOptions): Promise<Exchanged> {
@@ -68,7 +87,7 @@ export async function exchange(request: CallRequest, options: ExchangeOptions): 
       const message = `${shown(current)} was not answered within ${options.timeoutMs / 1_000} s`;
       return { kind: "failed", reason: "CALL_TIMEOUT", message };
     }
-    return unanswered(error, current);
+    return unanswered(error, current, options.allowedBy);
   }
 }
 
@@ -106,18 +125,32 @@ async function send(request: CallRequest, options: ExchangeOptions): Promise<Hop
       maxBytes: options.maxBytes,
     });
     if (read.kind !== "read") return notRead(read.kind, request, options.maxBytes);
-    return { kind: "answered", status, headers, text: read.bytes.toString("utf8"), request };
+    const { bytes } = read;
+    return {
+      kind: "answered",
+      status,
+      headers,
+      bytes,
+      get text() {
+        return bytes.toString("utf8");
+      },
+      request,
+    };
   } finally {
     await client.destroy();
   }
 }
 
-function refusedRedirect(request: CallRequest, why: string): Failure {
+function refusedRedirect(request: CallRequest, why: string): CallFailure {
   const message = `${shown(request)} redirects ${why}, which is not followed`;
   return { kind: "failed", reason: "REDIRECT_REFUSED", message, nonRetryable: true };
 }
 
-function notRead(kind: Exclude<ReadBody["kind"], "read">, request: CallRequest, maxBytes: number): Failure {
+function notRead(
+  kind: Exclude<ReadBody["kind"], "read">,
+  request: CallRequest,
+  maxBytes: number,
+): CallFailure {
   return kind === "too_large"
     ? {
         kind: "failed",
@@ -134,11 +167,11 @@ function notRead(kind: Exclude<ReadBody["kind"], "read">, request: CallRequest, 
 }
 
 /** Why there was no response. Throws what is not an error of the network. */
-function unanswered(error: unknown, request: CallRequest): Failure {
+function unanswered(error: unknown, request: CallRequest, allowedBy: string): CallFailure {
   if (error instanceof AddressRefused) {
     const message =
       `${shown(request)} is refused: ${error.host} leads to no public address; ` +
-      "an operator allows others by HTTP_ALLOWED_HOSTS";
+      `an operator allows others by ${allowedBy}`;
     return { kind: "failed", reason: "ADDRESS_REFUSED", message, nonRetryable: true };
   }
   const code = error instanceof errors.HTTPParserError ? error.name : (error as NodeJS.ErrnoException).code;
