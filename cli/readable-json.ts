@@ -6,7 +6,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { jsonFields } from "./json-fields.ts";
+import { jsonFields } from "../lib/plain-form/json-fields.ts";
 
 /** A message in proto's JSON mapping, except that bytes which hold JSON are shown as that JSON. Unset fields show their default; bytes that would hold JSON and are empty are left out. */
 export function readableJson<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): JsonValue {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { durationMs } from "./duration.ts";
+import { durationMs } from "../lib/plain-form/duration-ms.ts";
 
 /** Reads a moment that has been: `2026-11-21`, `2026-11-21T01:49:00Z`, or how long ago (`90m`). A parser for options. */
 export function parseMoment(text: string): Date {

@@ -1,12 +1,12 @@
 import { basename, extname } from "node:path";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type InlineWorkflow, InlineWorkflowSchema } from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
+import { fromPlain } from "../lib/plain-form/from-plain.ts";
 import { jsonFaults } from "../lib/rpc/strict-json.ts";
 import type { Fault } from "../sdk/typescript/antiphon.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { readDocument, type SourceDocument } from "./document.ts";
 import { exitCode } from "./exit-code.ts";
-import { fromPlain } from "./plain-form.ts";
 
 /** A definition as its file has it. */
 export interface WorkflowFile {

@@ -1,11 +1,11 @@
 import { type Command, createCommand } from "commander";
 import { WorkflowSchema } from "../../gen/antiphon/scheduler/v1/workflow_pb.ts";
+import { plainDefinition } from "../../lib/plain-form/to-plain.ts";
 import type { CommandContext } from "../command-context.ts";
 import { nodeMarks } from "../graph.ts";
 import { type FormatOption, show, showJson, withFormat } from "../output-format.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { ago } from "../times.ts";
-import { plainDefinition } from "../to-plain-form.ts";
 import { toYaml } from "../to-yaml.ts";
 import { storedWorkflow } from "../workflow-reference.ts";
 

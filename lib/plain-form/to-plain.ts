@@ -5,9 +5,9 @@ import {
   InlineWorkflowSchema,
   type Node,
   NodeSchema,
-} from "../gen/antiphon/scheduler/v1/workflow_pb.ts";
+} from "../../gen/antiphon/scheduler/v1/workflow_pb.ts";
 
-/** A definition as people write it (`plain-form.ts`), without what is unset. */
+/** A definition as people write it (`from-plain.ts`), without what is unset. */
 export function plainDefinition(
   definition: Pick<InlineWorkflow, "name" | "inputSchema"> & { readonly dag?: InlineWorkflow["dag"] },
 ): JsonObject {

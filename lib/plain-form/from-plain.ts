@@ -5,28 +5,28 @@
  * or those of its JSON mapping.
  */
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
-import type { Fault } from "../sdk/typescript/antiphon.ts";
+import type { FieldFault } from "../errors/domain-error.ts";
 import { closest } from "./closest.ts";
-import { durationMs } from "./duration.ts";
+import { durationMs } from "./duration-ms.ts";
 import { jsonFields } from "./json-fields.ts";
 
 /** A value in proto's JSON mapping, and what of it was not understood. */
 export interface FromPlain {
   readonly json: JsonObject;
   /** With paths in proto names; fields that they are about are left out of `json`. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FieldFault[];
 }
 
 /** Turns what people write into proto's JSON mapping of a message. What a field may hold beyond its form is left for others to check. */
 export function fromPlain(desc: DescMessage, plain: JsonValue, path = ""): FromPlain {
-  const faults: Fault[] = [];
+  const faults: FieldFault[] = [];
   const json = messageOf(desc, plain, { path, faults });
   return { json: isObject(json) ? json : {}, faults };
 }
 
 interface At {
   readonly path: string;
-  readonly faults: Fault[];
+  readonly faults: FieldFault[];
 }
 
 function messageOf(desc: DescMessage, plain: JsonValue, at: At): JsonValue | undefined {
