@@ -80,6 +80,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       storage: fileStorage(join(dataDirectory, "storage")),
       log,
       settings: schedulerSettings(env),
+      secretKey,
       address: "",
       transportTo: () => {
         throw new Error("a server on one data folder has no peers");
@@ -132,7 +133,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       port: config.port,
       services: [gatewayService],
       fallback: gatewayService.fallback,
-      verify,
+      verify: gatewayService.verify,
       log,
       shutdownGraceMs,
     }),

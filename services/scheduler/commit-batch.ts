@@ -6,6 +6,7 @@ import type { Consequences } from "./core/step.ts";
 import type { EventRow } from "./event-codec.ts";
 import type { Batch, RunRow } from "./history-store.ts";
 import type { Claim } from "./partition-store.ts";
+import type { StoredProgram } from "./program-env.ts";
 
 /** How many bytes of facts and files go into one commit, unless one entry alone has more. */
 const maxCommitBytes = 16 * 1024 * 1024;
@@ -38,7 +39,7 @@ export interface Entry {
   readonly begins: boolean;
   /** The run's row after the events; undefined when lists show no difference. */
   readonly row: RunRow | undefined;
-  readonly program: Uint8Array | undefined;
+  readonly program: StoredProgram | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -54,7 +55,7 @@ export function takeBatch(waiting: Entry[]): Entry[] {
 }
 
 function bytesOf({ eventRows, program }: Entry): number {
-  return eventRows.reduce((sum, { payload }) => sum + payload.length, program?.length ?? 0);
+  return eventRows.reduce((sum, { payload }) => sum + payload.length, program?.content.length ?? 0);
 }
 
 /** What is let out when an entry is committed; undefined when there is nothing. */
@@ -82,7 +83,9 @@ export function batchOf(incarnation: string, entries: readonly Entry[]): Batch {
     started: [...started.values()],
     changed: [...changed.values()],
     programs: entries.flatMap(({ runId, program }) =>
-      program === undefined ? [] : [{ run_id: runId, content: program }],
+      program === undefined
+        ? []
+        : [{ run_id: runId, content: program.content, sealed_env: program.sealedEnv ?? null }],
     ),
   };
 }

@@ -1,6 +1,7 @@
 import type { Database } from "../../lib/postgres/database.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 import type { EventRow } from "./event-codec.ts";
+import type { StoredProgram } from "./program-env.ts";
 
 /** The row that lists show of a run. */
 export interface RunRow {
@@ -32,10 +33,11 @@ export interface LiveRun {
   readonly lacksTaskState: boolean;
 }
 
-/** The file of a stand-alone task. */
+/** The file of a stand-alone task, with its environment sealed. */
 export interface ProgramRow {
   readonly run_id: string;
   readonly content: Uint8Array;
+  readonly sealed_env: Uint8Array | null;
 }
 
 /** What one commit brings. */
@@ -149,11 +151,12 @@ export function historyStore(db: Database) {
           where run.run_id = new.run_id
             and (select owned from verdict)
         ), kept as (
-          insert into scheduler.program (run_id, content)
+          insert into scheduler.program (run_id, content, sealed_env)
           select program.*
           from unnest(
             ${programs.map((program) => program.run_id)}::uuid[],
-            ${programs.map((program) => program.content)}::bytea[]
+            ${programs.map((program) => program.content)}::bytea[],
+            ${programs.map((program) => program.sealed_env)}::bytea[]
           ) as program
           where (select owned from verdict)
         )
@@ -242,12 +245,12 @@ export function historyStore(db: Database) {
       return rows.map((row) => ({ runId: row.run_id, lacksTaskState: row.lacks_task_state }));
     },
 
-    /** The file of a stand-alone task. */
-    async program(runId: string): Promise<Uint8Array | undefined> {
-      const [row] = await db.query<{ content: Uint8Array }>(sql`
-        select content from scheduler.program where run_id = ${runId}::uuid
+    /** The file of a stand-alone task, with its environment sealed for the run. */
+    async program(runId: string): Promise<StoredProgram | undefined> {
+      const [row] = await db.query<Omit<ProgramRow, "run_id">>(sql`
+        select content, sealed_env from scheduler.program where run_id = ${runId}::uuid
       `);
-      return row?.content;
+      return row && { content: row.content, sealedEnv: row.sealed_env ?? undefined };
     },
   };
 }

@@ -30,6 +30,7 @@ await using service = await scheduler({
   storage: fileStorage(config.storageDirectory),
   log,
   settings: config.settings,
+  secretKey,
   address: config.address,
   transportTo: (url) => networkTransport({ url, token }),
   taskio: () => taskio,

@@ -123,7 +123,7 @@ test("keeps a partition that it claimed anew when a commit of the claim before i
 
 test("bounds the bytes of one commit", async () => {
   const { owner, batches, endCommit, stop } = anOwner();
-  const program = new Uint8Array(5 * 1024 * 1024);
+  const program = { content: new Uint8Array(5 * 1024 * 1024), sealedEnv: undefined };
   const starts = Array.from({ length: 7 }, async (_, index) => {
     const id = `${runId.slice(0, -1)}${index}`;
     return await owner.execute(id, () => ({ ...started(), program }), { isNew: true });

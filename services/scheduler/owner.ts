@@ -38,6 +38,7 @@ import { isFinalRun } from "./core/task-state.ts";
 import { type EventRow, encodeEvent } from "./event-codec.ts";
 import type { HistoryStore } from "./history-store.ts";
 import type { Claim } from "./partition-store.ts";
+import type { StoredProgram } from "./program-env.ts";
 import { runRowOf } from "./run-row.ts";
 
 /** What was decided about a run. */
@@ -49,8 +50,8 @@ export interface Decision<Result> {
   readonly orders?: readonly Order[];
   /** The plan of a run that begins, where it is known. */
   readonly plan?: Plan;
-  /** The file of a run that begins. */
-  readonly program?: Uint8Array;
+  /** The file of a run that begins, with its environment. */
+  readonly program?: StoredProgram;
 }
 
 export interface OwnerOptions {

@@ -8,6 +8,7 @@ import { type Program, ProgramSchema } from "../../gen/antiphon/scheduler/v1/tas
 import { mainNode } from "../../lib/ids/task-id.ts";
 import type { Definition } from "./core/definition.ts";
 import { isJsonObject, type Json, type JsonObject, jsonBytes } from "./core/json.ts";
+import type { TaskProgram } from "./program-env.ts";
 
 /** How long a program may run when nothing else is said. */
 export const defaultWallTimeMs = 60 * 60 * 1_000;
@@ -15,28 +16,48 @@ export const defaultWallTimeMs = 60 * 60 * 1_000;
 /** The longest that a program may be allowed to run: 7 days. */
 export const maxWallTimeMs = 7 * 24 * 60 * 60 * 1_000;
 
-/** The definition that a submission runs as. The file itself is stored apart. */
+/** The longest that a question may be given to wait for its answer: 30 days. */
+export const maxPromptTimeoutMs = 30 * 24 * 60 * 60 * 1_000;
+
+/** The definition that a submission runs as. The file itself and its environment are stored apart. */
 export function definitionOfProgram(program: Program): Definition {
-  const { fileName, arguments: given, requirements, wallTime } = program;
+  const {
+    fileName,
+    arguments: given,
+    requirements,
+    wallTime,
+    promptTimeout,
+    message,
+    skipRequirements,
+  } = program;
   const config = {
     file_name: fileName,
     arguments: given,
     requirements,
     wall_time_ms: wallTime === undefined ? defaultWallTimeMs : durationMs(wallTime),
+    ...(promptTimeout && { prompt_timeout_ms: durationMs(promptTimeout) }),
+    ...(message !== "" && { message }),
+    ...(skipRequirements && { skip_requirements: true }),
   };
   return { name: fileName, nodes: [{ id: mainNode, handler: "program", dependencies: [], config }] };
 }
 
-/** The program that a node's config describes, with the file where it is stored apart, and the node's own input where it has one. */
+/** The program that a node's config describes, with what is stored apart of it, and the node's own input where it has one. */
 export function programOf(
   config: JsonObject,
-  stored: Uint8Array | undefined,
+  stored: TaskProgram | undefined,
 ): { program: Program; input: Json | undefined } {
-  const { file_name: fileName, source, input } = config;
-  const content = stored ?? new TextEncoder().encode(typeof source === "string" ? source : "");
+  const { file_name: fileName, source, message, input } = config;
+  const { content, env } = stored ?? {
+    content: new TextEncoder().encode(typeof source === "string" ? source : ""),
+    env: {},
+  };
   const program = create(ProgramSchema, {
     fileName: typeof fileName === "string" ? fileName : "",
     content,
+    env,
+    message: typeof message === "string" ? message : "",
+    skipRequirements: config["skip_requirements"] === true,
     arguments: textsOf(config["arguments"]),
     requirements: textsOf(config["requirements"]),
   });
@@ -51,18 +72,30 @@ export function inputBytes(input: Json | undefined): Uint8Array {
 /** What is wrong with the config of a node that runs a program, as pairs of a path within the config and a message. */
 export function programConfigFaults(config: JsonObject): { readonly at: string; readonly message: string }[] {
   const faults: { at: string; message: string }[] = [];
-  const known = new Set(["file_name", "source", "arguments", "requirements", "wall_time_ms", "input"]);
+  const known = new Set([
+    "file_name",
+    "source",
+    "arguments",
+    "requirements",
+    "wall_time_ms",
+    "prompt_timeout_ms",
+    "input",
+  ]);
   for (const key of Object.keys(config)) {
     if (!known.has(key)) faults.push({ at: `.${key}`, message: "is not a field of a program" });
   }
-  const { file_name: fileName, source, wall_time_ms: wallTimeMs } = config;
+  const { file_name: fileName, source } = config;
+  const { wall_time_ms: wallTimeMs, prompt_timeout_ms: promptTimeoutMs } = config;
   if (typeof fileName !== "string" || !isPythonFile(fileName)) {
     faults.push({ at: ".file_name", message: "is not the name of a .py file" });
   }
   if (typeof source !== "string" || source === "")
     faults.push({ at: ".source", message: "is not the text of a program" });
-  if (wallTimeMs !== undefined && !isWallTime(wallTimeMs)) {
+  if (wallTimeMs !== undefined && !isTime(wallTimeMs, maxWallTimeMs)) {
     faults.push({ at: ".wall_time_ms", message: `is not a number from 1000 to ${maxWallTimeMs}` });
+  }
+  if (promptTimeoutMs !== undefined && !isTime(promptTimeoutMs, maxPromptTimeoutMs)) {
+    faults.push({ at: ".prompt_timeout_ms", message: `is not a number from 1000 to ${maxPromptTimeoutMs}` });
   }
   for (const key of ["arguments", "requirements"] as const) {
     const value = config[key];
@@ -81,8 +114,8 @@ export function isPythonFile(name: string): boolean {
   return /^[^/\\\0]{1,197}\.py$/.test(name) && !name.startsWith(".");
 }
 
-function isWallTime(value: Json): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= 1_000 && value <= maxWallTimeMs;
+function isTime(value: Json, maxMs: number): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1_000 && value <= maxMs;
 }
 
 function textsOf(value: Json | undefined): string[] {

@@ -55,11 +55,13 @@ describe("newContent", () => {
   });
 
   test("keeps the file of a task apart, and of an inline workflow its id", () => {
-    const program = { fileName: "a.py", content: new Uint8Array([1]) };
+    const program = { fileName: "a.py", content: new Uint8Array([1]), env: { KEY: "secret" } };
     const task = given({ target: { kind: { case: "task", value: { program } } } });
     const stored = newContent(task, { workflowId: undefined, now });
-    expect(stored.program).toEqual(program.content);
-    expect(stored.content.target?.kind.value).toMatchObject({ program: { content: new Uint8Array() } });
+    expect(stored.program).toEqual({ content: program.content, env: program.env });
+    expect(stored.content.target?.kind.value).toMatchObject({
+      program: { content: new Uint8Array(), env: {} },
+    });
     expect(task.target?.kind.value).toMatchObject({ program });
 
     const inline = given({ target: { kind: { case: "workflow", value: { workflow: { name: "w" } } } } });

@@ -9,6 +9,7 @@ import {
   ScheduleSchema,
 } from "../../gen/antiphon/scheduler/v1/schedule_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
+import type { TaskProgram } from "./program-env.ts";
 import { policiesOf, type Schedule, timesOf } from "./schedule.ts";
 import { decideFirings } from "./schedule-decision.ts";
 import type { ScheduleContent } from "./schedule-store.ts";
@@ -82,11 +83,11 @@ function neverFires(at: string, message: string): DomainError {
   return DomainError.ofFaults([{ path: `schedule.timing${at}`, reason: "FIELD_INVALID", message }]);
 }
 
-/** What is stored of a schedule's target: an inline workflow by its id, the file of a task apart. */
+/** What is stored of a schedule's target: an inline workflow by its id, the file of a task and its environment apart. */
 function targetOf(
   given: ScheduleMessage,
   workflowId: string | undefined,
-): { readonly content: ScheduleMessage; readonly program: Uint8Array | undefined } {
+): { readonly content: ScheduleMessage; readonly program: TaskProgram | undefined } {
   const content = clone(ScheduleSchema, given);
   const target = content.target?.kind;
   if (target?.case === "workflow" && target.value.workflow !== undefined) {
@@ -94,7 +95,8 @@ function targetOf(
     delete target.value.workflow;
   }
   if (target?.case !== "task" || target.value.program === undefined) return { content, program: undefined };
-  const program = target.value.program.content;
+  const { content: file, env } = target.value.program;
   target.value.program.content = new Uint8Array();
-  return { content, program };
+  target.value.program.env = {};
+  return { content, program: { content: file, env } };
 }

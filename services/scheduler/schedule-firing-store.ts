@@ -4,6 +4,7 @@ import { sql } from "../../lib/postgres/sql.ts";
 import type { Failure } from "./core/event.ts";
 import { jsonBytes } from "./core/json.ts";
 import type { Claim } from "./partition-store.ts";
+import type { EnvSeal, TaskProgram } from "./program-env.ts";
 import type { Schedule } from "./schedule.ts";
 import type { FiringDecision } from "./schedule-decision.ts";
 import { type ScheduleRow, scheduleColumns, scheduleOfRow } from "./schedule-row.ts";
@@ -40,7 +41,7 @@ export interface CarriedOut {
 }
 
 /** SQL of firings: what a conductor reads and writes of the schedules of its partitions. */
-export function scheduleFiringStore(db: Database) {
+export function scheduleFiringStore(db: Database, envs: Pick<EnvSeal, "open">) {
   return {
     /**
      * The schedules of partitions that are due, hold something that was decided
@@ -192,12 +193,13 @@ export function scheduleFiringStore(db: Database) {
       `);
     },
 
-    /** The file of a schedule's task; undefined when there is none. */
-    async program(scheduleId: string): Promise<Uint8Array | undefined> {
-      const [row] = await db.query<{ program: Uint8Array | null }>(sql`
-        select program from scheduler.schedule where schedule_id = ${scheduleId}::uuid
+    /** The file of a schedule's task, with its environment opened; undefined when there is none. */
+    async program(scheduleId: string): Promise<TaskProgram | undefined> {
+      const [row] = await db.query<{ program: Uint8Array | null; sealed_env: Uint8Array | null }>(sql`
+        select program, sealed_env from scheduler.schedule where schedule_id = ${scheduleId}::uuid
       `);
-      return row?.program ?? undefined;
+      const content = row?.program ?? undefined;
+      return content && { content, env: envs.open(row?.sealed_env ?? undefined, scheduleId) };
     },
   };
 }

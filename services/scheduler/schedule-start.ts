@@ -11,6 +11,7 @@ import {
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import { derivedInPartition } from "../../lib/ids/derived-in-partition.ts";
+import type { TaskProgram } from "./program-env.ts";
 import type { Schedule } from "./schedule.ts";
 
 export interface ScheduleStarts {
@@ -19,8 +20,8 @@ export interface ScheduleStarts {
     caller: { readonly clientId: string; readonly admin: boolean },
     request: StartRunRequest,
   ) => Promise<{ readonly workflowId: string; readonly workflowVersion: string } | undefined>;
-  /** The file of a schedule's task. */
-  readonly programOf: (scheduleId: string) => Promise<Uint8Array | undefined>;
+  /** The file of a schedule's task, with its environment. */
+  readonly programOf: (scheduleId: string) => Promise<TaskProgram | undefined>;
 }
 
 /** A run that a schedule starts. */
@@ -65,7 +66,7 @@ export async function startCommand(
     if (program === undefined || file === undefined) {
       throw new DomainError("SCHEDULE_NOT_FOUND", "the schedule was deleted", { schedule_id: scheduleId });
     }
-    const value = create(SubmitTaskRequestSchema, { program: { ...program, content: file }, input });
+    const value = create(SubmitTaskRequestSchema, { program: { ...program, ...file }, input });
     return create(ExecuteRequestSchema, { ...about, command: { case: "submitTask", value } });
   }
   if (target?.case !== "workflow") throw new Error(`schedule ${scheduleId} has no target`);

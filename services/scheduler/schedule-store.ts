@@ -6,6 +6,7 @@ import {
 import type { Database } from "../../lib/postgres/database.ts";
 import type { Queryable, Transaction } from "../../lib/postgres/session.ts";
 import { sql } from "../../lib/postgres/sql.ts";
+import type { EnvSeal, TaskProgram } from "./program-env.ts";
 import type { Schedule } from "./schedule.ts";
 import { type ScheduleRow, scheduleColumns, scheduleOfRow } from "./schedule-row.ts";
 
@@ -23,20 +24,20 @@ export interface ScheduleRequest {
 export interface ScheduleContent {
   readonly name: string;
   readonly workflowId: string | undefined;
-  /** Without the file of a task. */
+  /** Without the file of a task and its environment. */
   readonly content: ScheduleMessage;
   readonly paused: boolean;
   readonly nextAt: Date | undefined;
   readonly resumedAt: Date | undefined;
-  /** The file of a task; undefined when there is none, or, in a change, when it stays. */
-  readonly program: Uint8Array | undefined;
+  /** The file of a task with its environment; undefined when there is none, or, in a change, when both stay. */
+  readonly program: TaskProgram | undefined;
 }
 
 /** How a mutation ended, besides with the schedule as it stands: its request id belongs to another request, or there is no such schedule. */
 export type Refused = "reused" | "missing";
 
-/** SQL of schedules, as clients see and change them. */
-export function scheduleStore(db: Database) {
+/** SQL of schedules, as clients see and change them. Environments are sealed for the schedule. */
+export function scheduleStore(db: Database, envs: Pick<EnvSeal, "seal">) {
   return {
     /** Stores a schedule, unless the same request did before. `work` gets the time. Throws what it throws. */
     async create(
@@ -52,11 +53,13 @@ export function scheduleStore(db: Database) {
           const { name, workflowId, content, paused, nextAt, program } = work(noted.now);
           await transaction.query(sql`
             insert into scheduler.schedule (
-              schedule_id, partition, client_id, name, workflow_id, content, program, paused, next_at, created_at
+              schedule_id, partition, client_id, name, workflow_id, content, program, sealed_env, paused, next_at,
+              created_at
             )
             values (
               ${scheduleId}::uuid, ${partition}, ${request.clientId}, ${name}, ${workflowId}::uuid,
-              ${toBinary(ScheduleSchema, content)}::bytea, ${program}::bytea, ${paused}, ${nextAt}, ${noted.now}
+              ${toBinary(ScheduleSchema, content)}::bytea, ${program?.content}::bytea,
+              ${program && envs.seal(program.env, scheduleId)}::bytea, ${paused}, ${nextAt}, ${noted.now}
             )
           `);
         }
@@ -84,7 +87,11 @@ export function scheduleStore(db: Database) {
             name = ${name},
             workflow_id = ${workflowId}::uuid,
             content = ${toBinary(ScheduleSchema, content)}::bytea,
-            program = case when ${isTask}::boolean then coalesce(${program}::bytea, program) end,
+            program = case when ${isTask}::boolean then coalesce(${program?.content}::bytea, program) end,
+            sealed_env = case
+              when ${program !== undefined}::boolean then ${program && envs.seal(program.env, scheduleId)}::bytea
+              when ${isTask}::boolean then sealed_env
+            end,
             paused = ${paused},
             next_at = ${nextAt},
             resumed_at = ${resumedAt},

@@ -38,6 +38,7 @@ import { OwnerDirectory } from "./owner-directory.ts";
 import { partitionStore } from "./partition-store.ts";
 import { payloadStore } from "./payload-store.ts";
 import { Peers } from "./peers.ts";
+import { envSeal } from "./program-env.ts";
 import { removalLoop } from "./removal-loop.ts";
 import { removalStore } from "./removal-store.ts";
 import { ReportReader } from "./report-reader.ts";
@@ -81,6 +82,8 @@ export interface SchedulerDeps {
   readonly storage: Storage;
   readonly log: Logger;
   readonly settings: SchedulerSettings;
+  /** The secret of the installation, by which environments of programs are sealed. */
+  readonly secretKey: string;
   /** Where other replicas reach this one; empty when there are none. */
   readonly address: string;
   /** How to reach another replica, with internal tokens. */
@@ -98,6 +101,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const { db, broker, storage, log, settings, address } = deps;
   const incarnation = deps.incarnation ?? randomUUID();
   const history = historyStore(db);
+  const envs = envSeal(deps.secretKey);
   const partitions = partitionStore(db);
   const workers = workerStore(db);
   const payloads = payloadStore(db);
@@ -158,6 +162,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     planOf,
     load,
     programOf: async (runId) => await history.program(runId),
+    envs,
     keepFiles: async (repetition) => await keepFiles(storage, repetition),
     order: (orders) => announcer.order(orders),
   });
@@ -240,8 +245,8 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const knownHandlers = async () => await handlers.all();
   const source = startSource({ workflows: storedWorkflows, planOf, knownHandlers });
   const offers = async () => await workers.offers(leaseMs);
-  const storedSchedules = scheduleStore(db);
-  const firings = scheduleFiringStore(db);
+  const storedSchedules = scheduleStore(db, envs);
+  const firings = scheduleFiringStore(db, envs);
   const programOf = async (scheduleId: string) => await firings.program(scheduleId);
   const starts = { find: source.find, programOf };
   const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
@@ -289,6 +294,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
           // A history may have gigabytes, of which a worker with hundreds of slots would have each attempt fold all.
           load: async (runId) => owner.recordOf(runId) ?? (await load(runId)),
           history,
+          envs,
           payloads,
           storage,
         }),

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { clone, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Schedule as ScheduleMessage } from "../../../gen/antiphon/scheduler/v1/schedule_pb.ts";
+import {
+  type Schedule as ScheduleMessage,
+  ScheduleSchema,
+} from "../../../gen/antiphon/scheduler/v1/schedule_pb.ts";
 import {
   CreateScheduleRequestSchema,
   DeleteScheduleRequestSchema,
@@ -43,7 +46,8 @@ type Schedules = Pick<
 export function schedules({ store, starts, router, load }: SchedulesDeps): Schedules {
   const whole = async (schedule: Schedule): Promise<ScheduleMessage> => {
     const isTask = schedule.content.target?.kind.case === "task";
-    return wholeScheduleMessage(schedule, isTask ? await starts.programOf(schedule.scheduleId) : undefined);
+    const program = isTask ? await starts.programOf(schedule.scheduleId) : undefined;
+    return wholeScheduleMessage(schedule, program?.content);
   };
 
   /** Finds the workflow that a schedule of a client is to start, and stores one that is sent along; answers its id when it is started by that. */
@@ -75,7 +79,10 @@ export function schedules({ store, starts, router, load }: SchedulesDeps): Sched
       const faults = [...givenFaults(schedule), ...scheduleFaults(schedule, scheduleParts)];
       refuse([...requestIdFaults(request.requestId), ...faults]);
       const caller = owningOf(context);
-      const noted = requestOf(caller, CreateScheduleRequestSchema, request);
+      const noted = requestOf(caller, CreateScheduleRequestSchema, {
+        ...request,
+        schedule: withoutEnv(schedule),
+      });
       // A repeat is answered as it was, whatever has become of the workflow.
       const target = (await store.isNoted(noted)) ? undefined : await targetOf(caller, schedule);
       const scheduleId = derivedUuid("schedule", caller.clientId, noted.requestId);
@@ -111,7 +118,10 @@ export function schedules({ store, starts, router, load }: SchedulesDeps): Sched
       refuse([...requestIdFaults(request.requestId), ...scheduleFaults(schedule, parts)]);
       const caller = owningOf(context);
       const { scheduleId, clientId } = await scheduleFor(caller, schedule.scheduleId);
-      const noted = requestOf(caller, UpdateScheduleRequestSchema, request);
+      const noted = requestOf(caller, UpdateScheduleRequestSchema, {
+        ...request,
+        schedule: withoutEnv(schedule),
+      });
       const isResolved = !parts.has("target") || (await store.isNoted(noted));
       const target = isResolved ? undefined : await targetOf({ ...caller, clientId }, schedule);
       const stored = await store.change(noted, scheduleId, (current, now) => {
@@ -186,6 +196,15 @@ function requestOf<Desc extends DescMessage>(
   const body = toBinary(schema, { ...request, requestId: "" });
   const digest = sha256(Buffer.concat([Buffer.from(`${schema.typeName} `), body]));
   return { clientId, requestId: request.requestId || randomUUID(), digest };
+}
+
+/** A schedule as requests are told apart by it: a digest of secrets can be tried against guesses. */
+function withoutEnv(schedule: ScheduleMessage): ScheduleMessage {
+  const copy = clone(ScheduleSchema, schedule);
+  if (copy.target?.kind.case === "task" && copy.target.kind.value.program !== undefined) {
+    copy.target.kind.value.program.env = {};
+  }
+  return copy;
 }
 
 function orRefuse(stored: Schedule | Refused, scheduleId: string, { requestId }: ScheduleRequest): Schedule {

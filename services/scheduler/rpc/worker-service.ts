@@ -23,6 +23,7 @@ import type { OwnerDirectory } from "../owner-directory.ts";
 import type { PayloadStore } from "../payload-store.ts";
 import type { Peers } from "../peers.ts";
 import { inputBytes, programOf } from "../program-definition.ts";
+import type { EnvSeal } from "../program-env.ts";
 import { labelsOf, type WorkerStore } from "../worker-store.ts";
 import type { LoadRun } from "./access.ts";
 import { namedPlace, pageSizeOf, pageToken } from "./page-token.ts";
@@ -47,6 +48,7 @@ export interface WorkerServiceDeps {
   readonly hearHere: (request: ReturnType<typeof heard>) => Promise<Standing>;
   readonly load: LoadRun;
   readonly history: Pick<HistoryStore, "program">;
+  readonly envs: Pick<EnvSeal, "open">;
   readonly payloads: Pick<PayloadStore, "keep">;
   readonly storage: Pick<Storage, "put">;
 }
@@ -97,7 +99,10 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
       if ("fault" in config) throw new Error(`a leased task of run ${run.runId} has no config`);
       const isStandAlone = run.workflowId === undefined;
       const stored = isStandAlone ? await deps.history.program(run.runId) : undefined;
-      const { program, input } = programOf(config.value, stored);
+      const { program, input } = programOf(
+        config.value,
+        stored && { content: stored.content, env: deps.envs.open(stored.sealedEnv, run.runId) },
+      );
       if (program.content.length === 0) throw new Error(`node ${nodeId} of run ${run.runId} has no program`);
       return { program, input: inputBytes(isStandAlone ? run.input : input) };
     },

@@ -26,6 +26,7 @@ await scheduler({
   taskio: nobody,
   incarnation,
   formerIncarnation,
+  secretKey: "a secret of tests",
   settings: {
     leaseMs: 30_000,
     heartbeatMs: 3_000,

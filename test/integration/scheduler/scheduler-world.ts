@@ -109,6 +109,7 @@ export async function world(
           return found === undefined ? nobody : transportOf(found, "internal/scheduler");
         },
         taskio: () => taskio,
+        secretKey: "a secret of tests",
         settings: {
           leaseMs,
           heartbeatMs: 300,

@@ -110,7 +110,9 @@ function write(tables: Tables, { events, started, changed, programs }: Batch): v
     const shown = { state, task_state, is_cancel_requested, failure, ended_at };
     if (row !== undefined) tables.runs.set(run_id, { ...row, ...shown });
   }
-  for (const { run_id, content } of programs) tables.programs.set(run_id, content);
+  for (const { run_id, content, sealed_env } of programs) {
+    tables.programs.set(run_id, { content, sealedEnv: sealed_env ?? undefined });
+  }
 }
 
 function duplicate(constraint: string): DatabaseError {

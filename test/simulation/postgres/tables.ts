@@ -1,5 +1,6 @@
 import type { EventRow } from "../../../services/scheduler/event-codec.ts";
 import type { RunRow } from "../../../services/scheduler/history-store.ts";
+import type { StoredProgram } from "../../../services/scheduler/program-env.ts";
 import type { WorkerRow } from "../../../services/scheduler/worker-store.ts";
 import type { StoredWorkflow } from "../../../services/scheduler/workflow-store.ts";
 import type { Cursor } from "../../../services/taskio/cursor.ts";
@@ -17,7 +18,7 @@ export class Tables {
   readonly replicas = new Map<string, { address: string; leaseExpiresAtMs: number }>();
   readonly runs = new Map<string, RunRow>();
   readonly events = new Map<string, readonly EventRow[]>();
-  readonly programs = new Map<string, Uint8Array>();
+  readonly programs = new Map<string, StoredProgram>();
   readonly workflows = new Map<string, StoredWorkflow>();
   readonly requests = new Map<string, string>();
   readonly workers = new Map<string, WorkerRow>();

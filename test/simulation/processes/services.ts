@@ -53,6 +53,7 @@ export async function startReplica({
     storage: noStorage,
     log,
     settings: { leaseMs, heartbeatMs, replicaLeaseMs, workStream, retentionMs: 0 },
+    secretKey: "a secret of the simulation",
     address: process.name,
     transportTo: (address) => network.transport(process, () => named(address), internal("scheduler")),
     taskio: () => {
