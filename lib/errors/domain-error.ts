@@ -27,17 +27,28 @@ export class DomainError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   /** Every fault of the request, when it is the request that is at fault. */
   readonly faults: readonly FieldFault[];
+  /** When the same request may be made again, if that is known. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     reason: Reason,
     message: string,
     metadata: Readonly<Record<string, string>> = {},
-    { faults = [], cause }: { readonly faults?: readonly FieldFault[]; readonly cause?: unknown } = {},
+    {
+      faults = [],
+      cause,
+      retryAfterMs,
+    }: {
+      readonly faults?: readonly FieldFault[];
+      readonly cause?: unknown;
+      readonly retryAfterMs?: number;
+    } = {},
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.reason = reason;
     this.metadata = metadata;
     this.faults = faults;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** The refusal of a request with faults, of which there must be one at least: the first one's reason and metadata, all of them listed. */

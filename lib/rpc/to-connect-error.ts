@@ -1,4 +1,5 @@
 import { type DescMessage, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { BrokerUnavailable } from "../broker/broker.ts";
@@ -9,7 +10,7 @@ import { isConnectionLost } from "../postgres/errors.ts";
 export const errorDomain = "antiphon";
 
 /** What a caller is asked to wait before it repeats a call that met an outage. */
-const retryDelaySeconds = 1n;
+const retryDelayMs = 1_000;
 
 /** The status code that each reason comes with, as the comments in `error_reason.proto` promise it. */
 export const codeOf: Readonly<Record<Reason, Code>> = {
@@ -79,6 +80,8 @@ const challengeOf: Readonly<Partial<Record<Reason, string>>> = {
   TOKEN_MISSING: "Bearer",
   TOKEN_INVALID: 'Bearer error="invalid_token"',
   TOKEN_EXPIRED: 'Bearer error="invalid_token", error_description="the token has expired"',
+  TOKEN_REVOKED: 'Bearer error="invalid_token", error_description="the token was taken back"',
+  MISSING_SCOPE: 'Bearer error="insufficient_scope"',
 };
 
 /**
@@ -172,7 +175,7 @@ interface Detail {
   readonly value: MessageInitShape<DescMessage>;
 }
 
-function detailsOf({ reason, metadata, faults }: DomainError, code: Code): Detail[] {
+function detailsOf({ reason, metadata, faults, retryAfterMs }: DomainError, code: Code): Detail[] {
   const details = [detail(ErrorInfoSchema, { reason, domain: errorDomain, metadata: { ...metadata } })];
   if (faults.length > 0) {
     const fieldViolations = faults.map(({ path, reason, message }) => ({
@@ -182,8 +185,10 @@ function detailsOf({ reason, metadata, faults }: DomainError, code: Code): Detai
     }));
     details.push(detail(BadRequestSchema, { fieldViolations }));
   }
-  if (code === Code.Unavailable || reason === "TOO_MANY_CALLS")
-    details.push(detail(RetryInfoSchema, { retryDelay: { seconds: retryDelaySeconds } }));
+  const passes = code === Code.Unavailable || reason === "TOO_MANY_CALLS";
+  const waitMs = retryAfterMs ?? (passes ? retryDelayMs : undefined);
+  if (waitMs !== undefined)
+    details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(waitMs)) }));
   return details;
 }
 
