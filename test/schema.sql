@@ -2,14 +2,68 @@
 
 create schema auth;
 
+create table auth.audit_entry (
+  entry_id bigint not null generated as identity,
+  at timestamp with time zone not null default now(),
+  action text not null,
+  client_id text not null,
+  target_client_id text not null default ''::text,
+  address text not null default ''::text,
+  constraint audit_entry_pkey PRIMARY KEY (entry_id)
+);
+
 create table auth.client (
   client_id text not null,
   audience text not null,
   name text not null,
   secret_hash text not null,
   created_at timestamp with time zone not null default now(),
+  uid uuid not null default gen_random_uuid(),
+  description text not null default ''::text,
+  scopes text[] not null default '{read,write,answer}'::text[],
+  updated_at timestamp with time zone not null default now(),
+  disabled_at timestamp with time zone,
+  deleted_at timestamp with time zone,
+  former_secret_hash text,
+  former_secret_expires_at timestamp with time zone,
+  tokens_valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
   constraint client_audience CHECK ((audience = ANY (ARRAY['tasks-api'::text, 'clients-api'::text, 'admin-api'::text, 'workers-api'::text]))),
-  constraint client_pkey PRIMARY KEY (client_id)
+  constraint client_former_secret CHECK (((former_secret_hash IS NULL) = (former_secret_expires_at IS NULL))),
+  constraint client_pkey PRIMARY KEY (client_id),
+  constraint client_scopes CHECK ((scopes <@ '{read,write,answer}'::text[])),
+  constraint client_uid_key UNIQUE (uid)
+);
+
+create table auth.refresh_family (
+  family_id uuid not null,
+  client_id text not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint refresh_family_client FOREIGN KEY (client_id) REFERENCES auth.client(client_id),
+  constraint refresh_family_pkey PRIMARY KEY (family_id)
+);
+
+create table auth.refresh_token (
+  token_hash bytea not null,
+  family_id uuid not null,
+  issued_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint refresh_token_family FOREIGN KEY (family_id) REFERENCES auth.refresh_family(family_id) ON DELETE CASCADE,
+  constraint refresh_token_pkey PRIMARY KEY (token_hash)
+);
+
+create table auth.revocation (
+  revocation_id bigint not null generated as identity,
+  kind text not null,
+  subject text not null,
+  issued_before timestamp with time zone,
+  expires_at timestamp with time zone not null,
+  constraint revocation_issued_before CHECK (((kind = 'client'::text) = (issued_before IS NOT NULL))),
+  constraint revocation_kind CHECK ((kind = ANY (ARRAY['client'::text, 'token'::text, 'family'::text]))),
+  constraint revocation_pkey PRIMARY KEY (revocation_id)
 );
 
 create table auth.signing_key (
@@ -17,8 +71,27 @@ create table auth.signing_key (
   public_key jsonb not null,
   sealed_private_key bytea not null,
   created_at timestamp with time zone not null default now(),
+  signs_at timestamp with time zone not null default now(),
   constraint signing_key_pkey PRIMARY KEY (key_id)
 );
+
+CREATE INDEX audit_entry_age_idx ON auth.audit_entry USING btree (at);
+
+CREATE INDEX audit_entry_client_idx ON auth.audit_entry USING btree (client_id, entry_id);
+
+CREATE INDEX audit_entry_target_idx ON auth.audit_entry USING btree (target_client_id, entry_id) WHERE (target_client_id <> ''::text);
+
+CREATE INDEX client_listing_idx ON auth.client USING btree (created_at, client_id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX refresh_family_client_idx ON auth.refresh_family USING btree (client_id);
+
+CREATE INDEX refresh_family_expiry_idx ON auth.refresh_family USING btree (expires_at);
+
+CREATE INDEX refresh_token_expiry_idx ON auth.refresh_token USING btree (expires_at);
+
+CREATE INDEX refresh_token_family_idx ON auth.refresh_token USING btree (family_id);
+
+CREATE INDEX revocation_expiry_idx ON auth.revocation USING btree (expires_at);
 
 create schema scheduler;
 
@@ -40,6 +113,7 @@ create table scheduler.payload (
 create table scheduler.program (
   run_id uuid not null,
   content bytea not null,
+  sealed_env bytea,
   constraint program_pkey PRIMARY KEY (run_id)
 );
 
@@ -120,8 +194,19 @@ CASE
     ELSE next_at
 END),
   workflow_id uuid,
+  sealed_env bytea,
   constraint schedule_pkey PRIMARY KEY (schedule_id)
 ) with (fillfactor=70);
+
+create table scheduler.task_reservation (
+  run_id uuid not null,
+  client_id text not null,
+  dedupe_key text,
+  partition integer not null,
+  epoch bigint not null,
+  token uuid not null,
+  constraint task_reservation_pkey PRIMARY KEY (run_id)
+) with (autovacuum_vacuum_threshold=1000, autovacuum_analyze_threshold=200);
 
 create table scheduler.worker (
   worker_id text not null,
@@ -187,6 +272,10 @@ CREATE INDEX schedule_waiting_idx ON scheduler.schedule USING btree (partition) 
 CREATE INDEX task_by_client_idx ON scheduler.run USING btree (client_id, created_at DESC, run_id DESC) WHERE ((workflow_id IS NULL) AND (deleted_at IS NULL));
 
 CREATE INDEX task_live_idx ON scheduler.run USING btree (client_id) WHERE ((workflow_id IS NULL) AND (deleted_at IS NULL) AND (ended_at IS NULL));
+
+CREATE INDEX task_reservation_by_client_idx ON scheduler.task_reservation USING btree (client_id, dedupe_key);
+
+CREATE INDEX task_reservation_by_partition_idx ON scheduler.task_reservation USING btree (partition, run_id);
 
 CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, applied_at DESC, workflow_id DESC) WHERE (applied_at IS NOT NULL);
 
