@@ -1,14 +1,15 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskIOService } from "../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { WorkerService } from "../../gen/antiphon/worker/v1/worker_service_pb.ts";
 import type { Logger } from "../../lib/log/log.ts";
 import { publicAccess } from "../../lib/rpc/access.ts";
-import type { VerifyToken } from "../../lib/rpc/authenticate.ts";
+import type { Caller, VerifyToken } from "../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { HttpHandler } from "../../lib/rpc/serve.ts";
+import { EdgeVerifier } from "./edge-verifier.ts";
 import { httpApp } from "./http/http-app.ts";
 import { routeTable } from "./http/route-table.ts";
 import { proxy } from "./proxy.ts";
@@ -25,13 +26,18 @@ export interface GatewayDependencies {
   readonly fetchKeys: () => Promise<object>;
   /** What must be able to work for the gateway to be of use. */
   readonly behind: readonly ServiceBehind[];
-  /** Says whose a token is, of the requests that are no calls. */
+  /** Says whose a token of ours is. */
   readonly verify: VerifyToken;
   readonly log: Logger;
 }
 
-/** The gateway, and what answers the requests on its port that are no calls. */
-export type Gateway = RunningService & { readonly fallback: HttpHandler };
+/** The gateway, and what its port needs besides. */
+export interface Gateway extends RunningService {
+  /** Answers the requests that are no calls. */
+  readonly fallback: HttpHandler;
+  /** Says whose a token is, also of one that another issuer gave out. */
+  readonly verify: VerifyToken;
+}
 
 /**
  * The public edge: every public service by proxy, and the HTTP routes. Internal services are not routed. Keeps nothing.
@@ -56,18 +62,22 @@ export function gateway({
     [WorkerService, worker],
     [TaskIOService, taskio],
   ];
+  const edge = new EdgeVerifier({ verify, auth: createClient(AuthService, auth) });
+  const tokenFor = (caller: Caller | undefined) => edge.tokenFor(caller);
   return {
     name: "gateway",
     routes: (router) => {
-      for (const [service, transport] of proxied) proxy(router, service, transport);
+      for (const [service, transport] of proxied) proxy(router, service, { transport, tokenFor });
     },
     access: publicAccess,
     fallback: httpApp({
       routes: routeTable({ behind, fetchKeys }),
       transports: { auth, scheduler, taskio },
-      verify,
+      verify: edge.verify,
+      tokenFor,
       log,
     }),
+    verify: edge.verify,
     check: async () => {
       const [[name, reason] = []] = Object.entries(await illnesses(behind));
       if (name !== undefined) throw new Error(`${name}: ${reason}`);

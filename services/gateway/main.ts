@@ -38,7 +38,7 @@ await using server = await serve({
   port: config.port,
   services: [service],
   fallback: service.fallback,
-  verify,
+  verify: service.verify,
   log,
   shutdownGraceMs: config.shutdownGraceMs,
 });

@@ -216,7 +216,9 @@ describe("proxy", () => {
 function frontOf(behind: (router: ConnectRouter) => unknown) {
   const transport = createRouterTransport((router) => void behind(router));
   return createRouterTransport((router) => {
-    for (const service of [SchedulerService, TaskIOService, WorkerService]) proxy(router, service, transport);
+    for (const service of [SchedulerService, TaskIOService, WorkerService]) {
+      proxy(router, service, { transport, tokenFor: () => undefined });
+    }
   });
 }
 

@@ -27,45 +27,50 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { DomainError } from "../../lib/errors/domain-error.ts";
+import { type Caller, callerIn } from "../../lib/rpc/authenticate.ts";
 import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
 import { addHeaders, forwardedHeaders } from "./forwarded-headers.ts";
 
 type Message = MessageInitShape<DescMessage>;
 
-/**
- * Adds every method of a service to a router, each answered by the service
- * behind. The transport bears no token of its own: the caller's headers go along.
- */
-export function proxy(router: ConnectRouter, service: DescService, transport: Transport): void {
+/** Where calls are passed on to, and how. */
+export interface Behind {
+  /** Bears no token of its own: the caller's headers go along. */
+  readonly transport: Transport;
+  /** The token that goes along instead of the one that a caller showed; undefined leaves that one. */
+  readonly tokenFor: (caller: Caller | undefined) => string | undefined;
+}
+
+/** Adds every method of a service to a router, each answered by the service behind. */
+export function proxy(router: ConnectRouter, service: DescService, behind: Behind): void {
   const implementation = Object.fromEntries(
-    service.methods.map((method) => [method.localName, passedOn[method.methodKind](method, transport)]),
+    service.methods.map((method) => [method.localName, passedOn[method.methodKind](method, behind)]),
   );
   router.service(service, implementation as Partial<ServiceImpl<DescService>>);
 }
 
 /** The handler of a method, by what flows in which direction. */
-const passedOn: Readonly<
-  Record<DescMethod["methodKind"], (method: DescMethod, transport: Transport) => unknown>
-> = {
-  unary: (method, transport) => (request: Message, context: HandlerContext) =>
-    unary(method as DescMethodUnary, transport, request, context),
-  server_streaming: (method, transport) => (request: Message, context: HandlerContext) =>
-    streamed(method as DescMethodStreaming, transport, once(request), context),
-  client_streaming: (method, transport) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
-    only(streamed(method as DescMethodStreaming, transport, requests, context)),
-  bidi_streaming: (method, transport) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
-    streamed(method as DescMethodStreaming, transport, requests, context),
-};
+const passedOn: Readonly<Record<DescMethod["methodKind"], (method: DescMethod, behind: Behind) => unknown>> =
+  {
+    unary: (method, behind) => (request: Message, context: HandlerContext) =>
+      unary(method as DescMethodUnary, behind, request, context),
+    server_streaming: (method, behind) => (request: Message, context: HandlerContext) =>
+      streamed(method as DescMethodStreaming, behind, once(request), context),
+    client_streaming: (method, behind) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
+      only(streamed(method as DescMethodStreaming, behind, requests, context)),
+    bidi_streaming: (method, behind) => (requests: AsyncIterable<Message>, context: HandlerContext) =>
+      streamed(method as DescMethodStreaming, behind, requests, context),
+  };
 
 async function unary(
   method: DescMethodUnary,
-  transport: Transport,
+  behind: Behind,
   request: Message,
   context: HandlerContext,
 ): Promise<Message> {
   try {
-    const header = forwardedHeaders(context.requestHeader);
-    const answer = await transport.unary(method, context.signal, context.timeoutMs(), header, request);
+    const header = headersFor(context, behind);
+    const answer = await behind.transport.unary(method, context.signal, context.timeoutMs(), header, request);
     addHeaders(context.responseHeader, forwardedHeaders(answer.header));
     addHeaders(context.responseTrailer, forwardedHeaders(answer.trailer));
     return answer.message;
@@ -76,19 +81,32 @@ async function unary(
 
 async function* streamed(
   method: DescMethodStreaming,
-  transport: Transport,
+  behind: Behind,
   requests: AsyncIterable<Message>,
   context: HandlerContext,
 ): AsyncIterable<Message> {
   try {
-    const header = forwardedHeaders(context.requestHeader);
-    const answers = await transport.stream(method, context.signal, context.timeoutMs(), header, requests);
+    const header = headersFor(context, behind);
+    const answers = await behind.transport.stream(
+      method,
+      context.signal,
+      context.timeoutMs(),
+      header,
+      requests,
+    );
     addHeaders(context.responseHeader, forwardedHeaders(answers.header));
     yield* answers.message;
     addHeaders(context.responseTrailer, forwardedHeaders(answers.trailer));
   } catch (thrown) {
     throw passedOnError(thrown, method, context.signal);
   }
+}
+
+function headersFor({ requestHeader, values }: HandlerContext, { tokenFor }: Behind): Headers {
+  const header = forwardedHeaders(requestHeader);
+  const token = tokenFor(callerIn(values));
+  if (token !== undefined) header.set("authorization", `Bearer ${token}`);
+  return header;
 }
 
 async function* once(request: Message): AsyncIterable<Message> {

@@ -31,6 +31,7 @@ beforeAll(async () => {
       if (token === "weak") return aCaller({ scopes: new Set() });
       throw new DomainError("TOKEN_INVALID", "the token is not one of this installation");
     },
+    tokenFor: () => undefined,
     log,
   });
   const verify = async () => aCaller();

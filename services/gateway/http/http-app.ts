@@ -28,6 +28,8 @@ export interface HttpAppNeeds {
   readonly transports: ServiceTransports;
   /** Says whose a token is. */
   readonly verify: VerifyToken;
+  /** The token that goes along to the services behind instead of the one that a caller showed; undefined leaves that one. */
+  readonly tokenFor: (caller: Caller | undefined) => string | undefined;
   readonly log: Logger;
 }
 
@@ -78,7 +80,7 @@ async function answer(
 }
 
 async function routed(
-  { verify, transports }: HttpAppNeeds,
+  { verify, tokenFor, transports }: HttpAppNeeds,
   { route, params }: Found,
   { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
 ): Promise<HttpAnswer> {
@@ -92,7 +94,7 @@ async function routed(
     signal,
     headers: request.headers,
     address: request.socket.remoteAddress ?? "",
-    clients: serviceClients(transports, callerHeaders(request, requestId)),
+    clients: serviceClients(transports, callerHeaders(request, requestId, tokenFor(caller))),
     parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
   });
 }
@@ -106,12 +108,13 @@ async function admitted(
 }
 
 /** What goes along to the services behind. */
-function callerHeaders({ headers }: ServerRequest, requestId: string): Headers {
+function callerHeaders({ headers }: ServerRequest, requestId: string, token: string | undefined): Headers {
   const passed = new Headers({ "x-request-id": requestId });
   for (const name of ["authorization", "traceparent"]) {
     const value = headers[name];
     if (typeof value === "string") passed.set(name, value);
   }
+  if (token !== undefined) passed.set("authorization", `Bearer ${token}`);
   return passed;
 }
 
