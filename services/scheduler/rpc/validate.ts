@@ -7,7 +7,6 @@ import type {
   StartRunRequest,
   SubmitTaskRequest,
 } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
-import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import {
   type Dag,
   FailurePolicy,
@@ -21,12 +20,11 @@ import type { Definition, ForEach, NodeDefinition } from "../core/definition.ts"
 import { signalNameForm } from "../core/engine-handler.ts";
 import { compileInputSchema } from "../core/input-schema.ts";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../core/json.ts";
-import { isPythonFile, maxWallTimeMs, programConfigFaults } from "../program-definition.ts";
-import { flowFault } from "../waldiez-flow.ts";
+import { programConfigFaults } from "../program-definition.ts";
+import { programFaults } from "./program-faults.ts";
 
 const maxNameLength = 200;
 const maxRequestIdLength = 100;
-const maxProgramBytes = 5 * 1024 * 1024;
 const maxInputBytes = 64 * 1024;
 const maxConfigBytes = 64 * 1024;
 const maxSchemaBytes = 64 * 1024;
@@ -37,14 +35,7 @@ const maxLabelLength = 200;
 export const labelForm = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 /** What operators and users call the queue of nodes that name none. */
 const defaultQueue = "default";
-const maxArguments = 100;
-const maxArgumentBytes = 4 * 1024;
-const maxRequirements = 100;
 const maxPathLength = 200;
-
-/** A requirement as PEP 508 has it, less URLs: a name, extras, version clauses. */
-const requirementForm =
-  /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._, -]+\])?(?:\s*(?:===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+(?:\s*,\s*(?:===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+)*)?$/;
 
 /** Throws the refusal of a request with faults; does nothing without. */
 export function refuse(faults: readonly FieldFault[], metadata?: Readonly<Record<string, string>>): void {
@@ -107,53 +98,6 @@ export function submissionFaults({ program, input, requestId, labels }: SubmitTa
   const faults = [...requestIdFaults(requestId), ...inputFaults(input), ...labelFaults(labels)];
   if (program === undefined) return [invalid("program", "is missing"), ...faults];
   return [...programFaults(program), ...faults];
-}
-
-function programFaults({
-  fileName,
-  content,
-  arguments: given,
-  requirements,
-  wallTime,
-}: Program): FieldFault[] {
-  const faults: FieldFault[] = [];
-  const isFlow = /^[^/\\\0]{1,192}\.waldiez$/.test(fileName) && !fileName.startsWith(".");
-  if (!isPythonFile(fileName) && !isFlow) {
-    const message = "is not the plain name of a .py or .waldiez file";
-    faults.push({ path: "program.file_name", reason: "FILE_REJECTED", message });
-  }
-  if (content.length === 0) {
-    faults.push({ path: "program.content", reason: "FILE_REJECTED", message: "is empty" });
-  } else if (content.length > maxProgramBytes) {
-    const message = `is larger than ${maxProgramBytes} bytes`;
-    faults.push({ path: "program.content", reason: "FILE_REJECTED", message });
-  } else if (isFlow) {
-    const message = flowFault(content);
-    if (message !== undefined) faults.push({ path: "program.content", reason: "FILE_REJECTED", message });
-  }
-  if (given.length > maxArguments)
-    faults.push(invalid("program.arguments", `has more than ${maxArguments} items`));
-  for (const [index, text] of given.slice(0, maxArguments).entries()) {
-    if (Buffer.byteLength(text) > maxArgumentBytes || text.includes("\0")) {
-      const message = `is longer than ${maxArgumentBytes} bytes or has a zero character`;
-      faults.push(invalid(`program.arguments[${index}]`, message));
-    }
-  }
-  if (requirements.length > maxRequirements) {
-    faults.push(invalid("program.requirements", `has more than ${maxRequirements} items`));
-  }
-  for (const [index, text] of requirements.slice(0, maxRequirements).entries()) {
-    if (text.length > maxNameLength || !requirementForm.test(text)) {
-      faults.push(invalid(`program.requirements[${index}]`, "is not of the form name or name==version"));
-    }
-  }
-  if (wallTime !== undefined) {
-    const ms = durationMs(wallTime);
-    if (!(ms >= 1_000 && ms <= maxWallTimeMs)) {
-      faults.push(invalid("program.wall_time", "is not from 1 s to 7 days"));
-    }
-  }
-  return faults;
 }
 
 /** The definition that a request describes, and everything that is wrong with it. Paths begin at the message itself, or at `root`. */

@@ -299,7 +299,8 @@ export const Schedule_WorkflowTargetSchema: GenMessage<Schedule_WorkflowTarget> 
  */
 export type Schedule_TaskTarget = Message<"antiphon.scheduler.v1.Schedule.TaskTarget"> & {
   /**
-   * As in SubmitTaskRequest.
+   * As in SubmitTaskRequest. Its `env` is kept until another target replaces this
+   * one, which then has only what it brings.
    *
    * @generated from field: antiphon.scheduler.v1.Program program = 1;
    */

@@ -488,7 +488,8 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
    * together. Names that begin with `ANTIPHON_` and those by which the loader, the
    * shell or Python is told to run something else (`PATH`, `LD_PRELOAD`,
    * `PYTHONPATH`, …) are refused. It is kept encrypted, is never answered, and two
-   * requests that differ in it alone are the same to a `request_id`.
+   * requests that differ in it alone are the same to a `request_id`. A repetition
+   * of the run keeps it.
    *
    * @generated from field: map<string, string> env = 6;
    */
