@@ -35,6 +35,7 @@ export function http1Server(
   upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): ConnectionServer {
   const answering = new Set<ServerResponse>();
+  const pipelined = new WeakMap<Socket, number>();
   const server = createServer(
     {
       // Clients that would like HTTP/2 ask for it by `upgrade`, too, and are content with HTTP/1.1.
@@ -42,12 +43,26 @@ export function http1Server(
         upgrade !== undefined && headers.upgrade?.toLowerCase() === "websocket",
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
+      // A time for whole requests would end uploads that are long, and not slow.
+      requestTimeout: 0,
       keepAliveTimeout: limits.idleMs,
       connectionsCheckingInterval: Math.min(lookEveryMs, limits.headersTimeoutMs),
     },
     (request, response) => {
+      const { socket } = request;
+      // What is left of a chunk after its socket has been destroyed is still parsed.
+      if (socket.destroyed) return;
+      const waiting = pipelined.get(socket) ?? 0;
+      if (waiting >= limits.maxPipelined) {
+        socket.destroy();
+        return;
+      }
+      pipelined.set(socket, waiting + 1);
       answering.add(response);
-      response.once("close", () => answering.delete(response));
+      response.once("close", () => {
+        answering.delete(response);
+        pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1);
+      });
       handle(request, response);
     },
   );

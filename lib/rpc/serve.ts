@@ -1,6 +1,7 @@
 /*
  * Serves the RPCs of services on one port: gRPC, gRPC-web and Connect (with GET
- * for procedures without side effects), over HTTP/1.1 and HTTP/2.
+ * for procedures without side effects), over HTTP/1.1 and HTTP/2, with TLS or
+ * without.
  *
  *   S1. A call is authenticated by its headers before its body is read, and a
  *       procedure without a rule stops the start.
@@ -10,16 +11,19 @@
  *       connection, whatever its peer does.
  */
 import { isIPv6 } from "node:net";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { createConnectRouter } from "@connectrpc/connect";
 import { DomainError } from "../errors/domain-error.ts";
+import { type CertificateFiles, Certificates } from "./certificates.ts";
 import { health } from "./health.ts";
 import type { UpgradeHandler } from "./http1-server.ts";
 import { onePort } from "./one-port.ts";
-import type { PeerLimits } from "./peer-limits.ts";
+import { type PeerLimits, publicPeers } from "./peer-limits.ts";
 import { reflection } from "./reflection.ts";
-import { addRoutes, type Route, type RouteOptions, routerOptions } from "./routes.ts";
+import { addRoutes, nameOf, type Route, type RouteOptions, routerOptions } from "./routes.ts";
 import { rpcListener } from "./rpc-listener.ts";
 import type { RunningService } from "./running-service.ts";
+import { slowBodies } from "./slow-bodies.ts";
 import { toConnectError } from "./to-connect-error.ts";
 import type { HttpHandler } from "./unknown-route.ts";
 
@@ -31,6 +35,8 @@ export interface ServeOptions extends Omit<RouteOptions, "shutdownSignal"> {
   /** 0 for any that is free. */
   readonly port: number;
   readonly services: readonly RunningService[];
+  /** Makes the port speak TLS alone. Default: none. */
+  readonly tls?: CertificateFiles | undefined;
   /** Answers whatever is no call of a procedure. Default: 404 with a reason. */
   readonly fallback?: HttpHandler;
   /** Stands between every request of the port and what answers it, calls of procedures and others alike. */
@@ -53,9 +59,19 @@ export interface Server extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves until it is disposed of. Rejects when the port is not to be had, and when a procedure is routed twice or has no rule (S1). */
+/** Serves until it is disposed of. Rejects when the port or the certificates are not to be had, and when a procedure is routed twice or has no rule (S1). */
 export async function serve(options: ServeOptions): Promise<Server> {
-  const { host, services, log, fallback, around, upgrade, limits, shutdownGraceMs = 5_000 } = options;
+  const {
+    host,
+    services,
+    log,
+    tls,
+    fallback,
+    around,
+    upgrade,
+    limits = publicPeers,
+    shutdownGraceMs = 5_000,
+  } = options;
   const draining = new AbortController();
   const shutdown = new AbortController();
 
@@ -71,24 +87,35 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const router = createConnectRouter(routerOptions(all, { ...options, shutdownSignal: shutdown.signal }));
   routes.push(...addRoutes(all, router));
 
-  const listener = rpcListener(router.handlers, { log, fallback });
+  const streams = new Set(
+    routes.filter(({ method }) => takesStream(method)).map(({ method }) => `/${nameOf(method)}`),
+  );
+  const listener = slowBodies(rpcListener(router.handlers, { log, fallback }), {
+    limits,
+    isStream: (path) => streams.has(path),
+  });
   const port = await onePort({
     host,
     port: options.port,
     handle: around === undefined ? listener : around(listener),
+    tls: tls && { certificates: new Certificates(tls, log), mutual: tls.clientCaPath !== undefined },
     upgrade: upgrade && ((request, socket, head) => upgrade(request, socket, head, shutdown.signal)),
     limits,
   });
   return {
     host,
     port: port.port,
-    url: `http://${reachable(host)}:${port.port}`,
+    url: `${tls === undefined ? "http" : "https"}://${reachable(host)}:${port.port}`,
     async [Symbol.asyncDispose]() {
       draining.abort();
       const stopping = toConnectError(new DomainError("SERVICE_UNAVAILABLE", "this server is stopping"));
       await port.close({ graceMs: shutdownGraceMs, abandon: () => shutdown.abort(stopping) });
     },
   };
+}
+
+function takesStream({ methodKind }: DescMethod): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 /** A host that one can connect to: an address that means all of them is none. */

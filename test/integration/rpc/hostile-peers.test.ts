@@ -14,6 +14,9 @@ beforeEach(async () => {
       ...publicPeers,
       peekTimeoutMs: 200,
       headersTimeoutMs: 200,
+      bodyGraceMs: 200,
+      bodyBytesPerSecond: 1_000_000,
+      maxConnections: 50,
       firstRequestMs: 100,
       idleMs: 300,
       pingEveryMs: 100,
@@ -29,9 +32,11 @@ afterEach(async () => {
   if (!ok) throw new Error("the server does not answer any more");
 });
 
-/** Waits until a connection has been closed from the other side. */
+/** Waits until a connection has been closed or reset from the other side. */
 async function expectClosed(connection: EventEmitter): Promise<void> {
-  await expect(once(connection, "close")).resolves.toBeDefined();
+  await expect(new Promise((resolve) => connection.once("close", () => resolve("closed")))).resolves.toBe(
+    "closed",
+  );
 }
 
 const path = "/antiphon.taskio.v1.TaskIOService/GetTranscript";
@@ -134,6 +139,95 @@ test.each([
   peer.socket.write(request.replace("%s", path));
   await expectClosed(peer.socket);
   expect(peer.received()).toMatch(/^HTTP\/1.1 400/);
+});
+
+test("headers without bound are answered with 431", async () => {
+  using peer = await rawConnection(server.port);
+  peer.socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`);
+  await expectClosed(peer.socket);
+  expect(peer.received()).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+describe("a body that comes a byte at a time is not waited for", () => {
+  const trickle = (write: () => void) => setInterval(write, 20);
+
+  test.each([
+    ["of a call", path, bearer],
+    ["of a call whose caller is not known", path, {}],
+    ["of what is no call", "/nothing", {}],
+  ])("%s over HTTP/1.1", async (_what, to, headers) => {
+    using peer = await rawConnection(server.port);
+    const lines = Object.entries({
+      "content-type": "application/json",
+      "content-length": "100000",
+      ...headers,
+    });
+    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    peer.socket.write(`POST ${to} HTTP/1.1\r\nHost: localhost\r\n${head}\r\n{`);
+    const timer = trickle(() => peer.socket.write(" "));
+    await expectClosed(peer.socket);
+    clearInterval(timer);
+  });
+
+  test("of a call over HTTP/2", async () => {
+    const grpc = await session();
+    const headers = { ":method": "POST", ":path": path, "content-length": "100000" };
+    const call = grpc.request({ ...headers, "content-type": "application/json", ...bearer });
+    call.on("error", () => undefined);
+    const timer = trickle(() => call.write(" "));
+    await expectClosed(call);
+    clearInterval(timer);
+    expect(grpc.destroyed).toBe(false);
+    grpc.destroy();
+  });
+});
+
+test("a stream of messages may be as slow as its sender likes", async () => {
+  const grpc = await session();
+  const attach = grpc.request({
+    ":method": "POST",
+    ":path": "/antiphon.taskio.v1.TaskIOService/Attach",
+    "content-type": "application/grpc",
+    ...bearer,
+  });
+  let pings = 0;
+  grpc.on("ping", () => {
+    pings += 1;
+  });
+  attach.write(Buffer.alloc(5));
+  await until("longer than a body may take has passed", () => pings >= 6);
+  expect(attach.closed).toBe(false);
+  const ended = once(attach, "close");
+  attach.resume().end();
+  await ended;
+  expect(attach.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+  grpc.destroy();
+});
+
+test("a peer that asks and asks without waiting for answers is cut off, at no great cost", async () => {
+  using peer = await rawConnection(server.port);
+  const before = process.memoryUsage().rss;
+  const request = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: ${bearer.authorization}\r\nContent-Length: 17\r\n\r\n{"taskId":"slow"}`;
+  peer.socket.write(request.repeat(100_000));
+  await expectClosed(peer.socket);
+  await until("its calls have ended", () => server.service.open === 0);
+  expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
+});
+
+test("an address has no more connections than it may", async () => {
+  using peers = new DisposableStack();
+  const isServed = async () => {
+    const { socket } = peers.use(await rawConnection(server.port));
+    socket.write("GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return await new Promise<boolean>((resolve) => {
+      socket.once("data", () => resolve(true));
+      socket.once("close", () => resolve(false));
+    });
+  };
+  const served = await Promise.all(Array.from({ length: 60 }, isServed));
+  expect(served.filter((isServed) => isServed)).toHaveLength(50);
+  peers.dispose();
+  await until("there is room again", () => getTranscript(server.url, "{}").catch(() => undefined));
 });
 
 test("a peer may not open more streams than it is told", async () => {
