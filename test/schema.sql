@@ -208,6 +208,17 @@ create table scheduler.task_reservation (
   constraint task_reservation_pkey PRIMARY KEY (run_id)
 ) with (autovacuum_vacuum_threshold=1000, autovacuum_analyze_threshold=200);
 
+create table scheduler.upload (
+  upload_id uuid not null,
+  client_id text not null,
+  file_name text not null,
+  size integer,
+  md5 text,
+  created_at timestamp with time zone not null default now(),
+  removing_at timestamp with time zone,
+  constraint upload_pkey PRIMARY KEY (upload_id)
+);
+
 create table scheduler.worker (
   worker_id text not null,
   client_id text not null,
@@ -276,6 +287,12 @@ CREATE INDEX task_live_idx ON scheduler.run USING btree (client_id) WHERE ((work
 CREATE INDEX task_reservation_by_client_idx ON scheduler.task_reservation USING btree (client_id, dedupe_key);
 
 CREATE INDEX task_reservation_by_partition_idx ON scheduler.task_reservation USING btree (partition, run_id);
+
+CREATE INDEX upload_by_name_idx ON scheduler.upload USING btree (client_id, file_name, created_at DESC);
+
+CREATE INDEX upload_by_time_idx ON scheduler.upload USING btree (created_at);
+
+CREATE INDEX upload_to_remove_idx ON scheduler.upload USING btree (removing_at) WHERE (removing_at IS NOT NULL);
 
 CREATE INDEX workflow_by_client_idx ON scheduler.workflow USING btree (client_id, applied_at DESC, workflow_id DESC) WHERE (applied_at IS NOT NULL);
 

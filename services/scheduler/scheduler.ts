@@ -19,6 +19,7 @@ import type { Storage } from "../../lib/storage/storage.ts";
 import { Announcer } from "./announcer.ts";
 import { ApprovalTranscript } from "./approval-transcript.ts";
 import { ChildRuns } from "./child-runs.ts";
+import { choreLoop } from "./chore-loop.ts";
 import { claimLoop } from "./claim-loop.ts";
 import { CommandRouter } from "./command-router.ts";
 import { Commands } from "./commands.ts";
@@ -42,6 +43,8 @@ import { envSeal } from "./program-env.ts";
 import { removalLoop } from "./removal-loop.ts";
 import { removalStore } from "./removal-store.ts";
 import { ReportReader } from "./report-reader.ts";
+import { reservationStore } from "./reservation-store.ts";
+import { Reservations } from "./reservations.ts";
 import { deleteRun } from "./rpc/delete-run.ts";
 import { ownerService } from "./rpc/owner-service.ts";
 import { downloadResults } from "./rpc/results.ts";
@@ -52,6 +55,7 @@ import { startSource } from "./rpc/start-source.ts";
 import { taskLists } from "./rpc/task-lists.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
+import { uploads } from "./rpc/uploads.ts";
 import { watchRun } from "./rpc/watch-run.ts";
 import { workerService } from "./rpc/worker-service.ts";
 import { workflows } from "./rpc/workflows.ts";
@@ -67,6 +71,8 @@ import { scheduleStore } from "./schedule-store.ts";
 import { Sweeper, sweepIntervalMs } from "./sweeper.ts";
 import { taskStore } from "./task-store.ts";
 import { Timers } from "./timer-loop.ts";
+import { uploadStore } from "./upload-store.ts";
+import { Uploads } from "./uploads.ts";
 import { workerStore } from "./worker-store.ts";
 import { workflowStore } from "./workflow-store.ts";
 
@@ -157,8 +163,10 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     if (plan === undefined) throw new Error(`workflow ${workflowId} has no plan`);
     return plan;
   };
+  const reservations = new Reservations({ incarnation, store: reservationStore(db) });
   const commands = new Commands({
     owner,
+    reservations,
     planOf,
     load,
     programOf: async (runId) => await history.program(runId),
@@ -251,6 +259,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const starts = { find: source.find, programOf };
   const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
   loops.push(scheduleLoop(conducting, stop.signal));
+  const uploadedFiles = new Uploads({ store: uploadStore(db), storage });
   const removals = removalStore(db);
   const removalAsked = new Bell();
   const removing = {
@@ -267,11 +276,18 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     log,
   };
   loops.push(removalLoop(removing, stop.signal));
+  const chores = [
+    async () => await reservations.release([...owner.claims.values()]),
+    // Whose files are old is nobody's partition.
+    async () => owner.claims.has(0) && (await uploadedFiles.removeOld()),
+  ];
+  loops.push(choreLoop({ chores, log }, stop.signal));
   return {
     name: "scheduler",
     routes: (rpc) => {
       rpc.service(SchedulerService, {
-        ...tasks({ router, load, offers }),
+        ...tasks({ router, load, offers, upload: async (...file) => await uploadedFiles.content(...file) }),
+        ...uploads(uploadedFiles),
         ...taskLists({ load, loadAll, tasks: taskStore(db) }),
         ...workflows({ workflows: storedWorkflows, knownHandlers }),
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),

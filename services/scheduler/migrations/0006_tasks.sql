@@ -19,3 +19,38 @@ where workflow_id is null and deleted_at is null;
 -- Active ones are counted with each submission that is limited.
 create index task_live_idx on scheduler.run (client_id)
 where workflow_id is null and deleted_at is null and ended_at is null;
+
+-- The place of a submission among those that are limited, or must not be active
+-- twice. Counts while its run is active, and until that is stored while its
+-- partition's epoch is this one: a commit under another is refused.
+create table scheduler.task_reservation (
+  run_id uuid primary key,
+  client_id text not null,
+  -- What must not be active twice; null when nothing is compared.
+  dedupe_key text,
+  partition int not null,
+  epoch bigint not null,
+  -- Drawn with each reserving, so that none is removed that was made again.
+  token uuid not null
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_analyze_threshold = 200);
+
+create index task_reservation_by_client_idx on scheduler.task_reservation (client_id, dedupe_key);
+create index task_reservation_by_partition_idx on scheduler.task_reservation (partition, run_id);
+
+-- Files that tasks may be submitted of. The row is there before the file and goes
+-- after it, so that no file stays that nobody knows.
+create table scheduler.upload (
+  upload_id uuid primary key,
+  client_id text not null,
+  file_name text not null,
+  -- In bytes; null while it is being received.
+  size int,
+  md5 text,
+  created_at timestamptz not null default now(),
+  -- Set when its file is to be removed; it is received no more from then on.
+  removing_at timestamptz
+);
+
+create index upload_by_name_idx on scheduler.upload (client_id, file_name, created_at desc);
+create index upload_by_time_idx on scheduler.upload (created_at);
+create index upload_to_remove_idx on scheduler.upload (removing_at) where removing_at is not null;

@@ -5,10 +5,10 @@ import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { FieldFault } from "../../../lib/errors/domain-error.ts";
 import { isPythonFile, maxPromptTimeoutMs, maxWallTimeMs } from "../program-definition.ts";
+import { maxProgramBytes } from "../uploads.ts";
 import { flowFault } from "../waldiez-flow.ts";
 import { envFaults } from "./env-faults.ts";
 
-const maxProgramBytes = 5 * 1024 * 1024;
 const maxArguments = 100;
 const maxArgumentBytes = 4 * 1024;
 const maxRequirements = 100;
@@ -33,21 +33,28 @@ export function programFaults(program: Program): FieldFault[] {
   ];
 }
 
-function fileFaults({ fileName, content }: Program): FieldFault[] {
+function fileFaults(program: Program): FieldFault[] {
+  const { fileName, content, uploadId } = program;
   const faults: FieldFault[] = [];
-  const isFlow = isFlowFile(fileName);
-  const reject = (path: string, message: string) => faults.push({ path, reason: "FILE_REJECTED", message });
-  if (!isPythonFile(fileName) && !isFlow) {
-    reject("program.file_name", "is not the plain name of a .py or .waldiez file");
+  if (!isPythonFile(fileName) && !isFlowFile(fileName)) {
+    const message = "is not the plain name of a .py or .waldiez file";
+    faults.push({ path: "program.file_name", reason: "FILE_REJECTED", message });
   }
-  if (content.length === 0) reject("program.content", "is empty");
-  else if (content.length > maxProgramBytes)
-    reject("program.content", `is larger than ${maxProgramBytes} bytes`);
-  else if (isFlow) {
-    const message = flowFault(content);
-    if (message !== undefined) reject("program.content", message);
-  }
+  if (uploadId === "") faults.push(...contentFaults(program));
+  else if (content.length > 0) faults.push(invalid("program.upload_id", "is given beside content"));
   return faults;
+}
+
+/** What is wrong with what is in the file. */
+export function contentFaults({ fileName, content }: Program): FieldFault[] {
+  const message = contentFault(content, isFlowFile(fileName));
+  return message === undefined ? [] : [{ path: "program.content", reason: "FILE_REJECTED", message }];
+}
+
+function contentFault(content: Uint8Array, isFlow: boolean): string | undefined {
+  if (content.length === 0) return "is empty";
+  if (content.length > maxProgramBytes) return `is larger than ${maxProgramBytes} bytes`;
+  return isFlow ? flowFault(content) : undefined;
 }
 
 function isFlowFile(fileName: string): boolean {

@@ -12,11 +12,13 @@ import { type WorkerOffer, waitOf } from "../waiting.ts";
 import { type LoadRun, owningOf, taskFor } from "./access.ts";
 import { refuseTooLarge } from "./answered-outputs.ts";
 import { requestedRun } from "./requested-run.ts";
+import { type ReadUpload, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults, submissionFaults } from "./validate.ts";
 
 export interface TasksDeps {
   readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
+  readonly upload: ReadUpload;
   /** What living workers take. */
   readonly offers: () => Promise<readonly WorkerOffer[]>;
 }
@@ -31,7 +33,11 @@ export function tasks(deps: TasksDeps): Tasks {
       refuse(submissionFaults(request), request.program && { file: request.program.fileName.slice(0, 200) });
       const caller = owningOf(context);
       const requested = requestedRun(caller, request.requestId);
-      const command = { case: "submitTask", value: request } as const;
+      // Without the content of an upload the owner starts nothing, but knows a repeat.
+      const program =
+        request.program && (await withUpload(request.program, { ...caller, read: deps.upload }));
+      const value = { ...request, ...(program && { program }) };
+      const command = { case: "submitTask", value } as const;
       await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
       const { run, task } = await taskFor(caller, requested.runId, load);
       return { task: taskMessage(run, task, { withOutput: true }) };

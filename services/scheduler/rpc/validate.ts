@@ -25,6 +25,7 @@ import { programFaults } from "./program-faults.ts";
 
 const maxNameLength = 200;
 const maxRequestIdLength = 100;
+const maxDedupeKeyLength = 200;
 const maxInputBytes = 64 * 1024;
 const maxConfigBytes = 64 * 1024;
 const maxSchemaBytes = 64 * 1024;
@@ -94,8 +95,14 @@ export function signalFaults({ name, payload }: SignalRunRequest): FieldFault[] 
   return faults;
 }
 
-export function submissionFaults({ program, input, requestId, labels }: SubmitTaskRequest): FieldFault[] {
+export function submissionFaults(request: SubmitTaskRequest): FieldFault[] {
+  const { program, input, requestId, labels, maxActive, dedupeKey } = request;
   const faults = [...requestIdFaults(requestId), ...inputFaults(input), ...labelFaults(labels)];
+  if (maxActive < 0) faults.push(invalid("max_active", "is negative"));
+  if (dedupeKey.length > maxDedupeKeyLength || dedupeKey.includes("\0")) {
+    const message = `is longer than ${maxDedupeKeyLength} characters or has a zero character`;
+    faults.push(invalid("dedupe_key", message));
+  }
   if (program === undefined) return [invalid("program", "is missing"), ...faults];
   return [...programFaults(program), ...faults];
 }

@@ -63,7 +63,7 @@ describe("the list of stand-alone tasks", () => {
     await worker.take("program");
     const inState = async (state: TaskState) => await ids({ filter: { states: [state] } });
     const reaches = async (state: TaskState, among: readonly string[]) => {
-      await until(`the list shows ${TaskState[state]}`, async () => {
+      await until(`the list shows state ${state}`, async () => {
         return JSON.stringify(await inState(state)) === JSON.stringify(among);
       });
     };
