@@ -54,6 +54,8 @@ export const codeOf: Readonly<Record<Reason, Code>> = {
   MISSING_SCOPE: Code.PermissionDenied,
   TOKEN_REVOKED: Code.Unauthenticated,
   NOT_PERMITTED: Code.PermissionDenied,
+  HOST_NOT_TRUSTED: Code.PermissionDenied,
+  ORIGIN_NOT_TRUSTED: Code.PermissionDenied,
   WATCHER_TOO_SLOW: Code.ResourceExhausted,
   TOO_MANY_CALLS: Code.ResourceExhausted,
   RATE_LIMITED: Code.ResourceExhausted,
