@@ -9,8 +9,10 @@ import { publicAccess } from "../../lib/rpc/access.ts";
 import type { Caller, VerifyToken } from "../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { HttpHandler } from "../../lib/rpc/serve.ts";
+import type { GatewaySettings } from "./config.ts";
 import { EdgeVerifier } from "./edge-verifier.ts";
 import { httpApp } from "./http/http-app.ts";
+import type { LocalCaller } from "./http/local-caller.ts";
 import { routeTable } from "./http/route-table.ts";
 import { proxy } from "./proxy.ts";
 import { illnesses, type ServiceBehind } from "./routes/health.ts";
@@ -28,6 +30,9 @@ export interface GatewayDependencies {
   readonly behind: readonly ServiceBehind[];
   /** Says whose a token of ours is. */
   readonly verify: VerifyToken;
+  /** Who calls that bear no token are taken for, on the workflow routes; undefined: nobody. */
+  readonly localCaller?: LocalCaller | undefined;
+  readonly settings: GatewaySettings;
   readonly log: Logger;
 }
 
@@ -54,6 +59,8 @@ export function gateway({
   fetchKeys,
   behind,
   verify,
+  localCaller,
+  settings,
   log,
 }: GatewayDependencies): Gateway {
   const proxied: readonly (readonly [DescService, Transport])[] = [
@@ -71,10 +78,11 @@ export function gateway({
     },
     access: publicAccess,
     fallback: httpApp({
-      routes: routeTable({ behind, fetchKeys }),
+      routes: routeTable({ behind, fetchKeys, settings }),
       transports: { auth, scheduler, taskio },
       verify: edge.verify,
       tokenFor,
+      localCaller,
       log,
     }),
     verify: edge.verify,

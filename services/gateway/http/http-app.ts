@@ -11,11 +11,11 @@
  */
 import Router from "find-my-way";
 import type { Logger } from "../../../lib/log/log.ts";
-import type { Access } from "../../../lib/rpc/access.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
 import { refusalAnswer, refusalOf } from "./http-error.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { type LocalCaller, localAuthorization } from "./local-caller.ts";
 import { partsOf } from "./parts.ts";
 import { defaultMaxBytes, readCall } from "./read-call.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -30,6 +30,8 @@ export interface HttpAppNeeds {
   readonly verify: VerifyToken;
   /** The token that goes along to the services behind instead of the one that a caller showed; undefined leaves that one. */
   readonly tokenFor: (caller: Caller | undefined) => string | undefined;
+  /** Who calls that bear no token are taken for, on the routes that let them in; undefined: nobody. */
+  readonly localCaller?: LocalCaller | undefined;
   readonly log: Logger;
 }
 
@@ -80,11 +82,12 @@ async function answer(
 }
 
 async function routed(
-  { verify, tokenFor, transports }: HttpAppNeeds,
+  { verify, tokenFor, transports, localCaller }: HttpAppNeeds,
   { route, params }: Found,
   { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
 ): Promise<HttpAnswer> {
-  const caller = await admitted(request, route.access, verify);
+  const authorization = await authorizationOf(route, request, localCaller);
+  const caller = await callerFor(authorization, route.access, verify);
   const read = await readCall(route, request, params);
   return await route.handle({
     ...read,
@@ -94,27 +97,41 @@ async function routed(
     signal,
     headers: request.headers,
     address: request.socket.remoteAddress ?? "",
-    clients: serviceClients(transports, callerHeaders(request, requestId, tokenFor(caller))),
+    clients: serviceClients(
+      transports,
+      callerHeaders(request, { requestId, authorization, token: tokenFor(caller) }),
+    ),
     parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
   });
 }
 
-async function admitted(
-  request: ServerRequest,
-  access: Access,
-  verify: VerifyToken,
-): Promise<Caller | undefined> {
-  return await callerFor(request.headers.authorization, access, verify);
+async function authorizationOf(
+  { anonymous }: HttpRoute,
+  { headers }: ServerRequest,
+  localCaller: LocalCaller | undefined,
+): Promise<string | undefined> {
+  if (headers.authorization !== undefined || anonymous === undefined || localCaller === undefined)
+    return headers.authorization;
+  return await localAuthorization(headers, localCaller);
 }
 
 /** What goes along to the services behind. */
-function callerHeaders({ headers }: ServerRequest, requestId: string, token: string | undefined): Headers {
+function callerHeaders(
+  { headers }: ServerRequest,
+  {
+    requestId,
+    authorization,
+    token,
+  }: {
+    readonly requestId: string;
+    readonly authorization: string | undefined;
+    readonly token: string | undefined;
+  },
+): Headers {
   const passed = new Headers({ "x-request-id": requestId });
-  for (const name of ["authorization", "traceparent"]) {
-    const value = headers[name];
-    if (typeof value === "string") passed.set(name, value);
-  }
-  if (token !== undefined) passed.set("authorization", `Bearer ${token}`);
+  if (typeof headers["traceparent"] === "string") passed.set("traceparent", headers["traceparent"]);
+  const borne = token === undefined ? authorization : `Bearer ${token}`;
+  if (borne !== undefined) passed.set("authorization", borne);
   return passed;
 }
 

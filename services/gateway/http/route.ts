@@ -40,6 +40,8 @@ export interface HttpRoute {
   /** With `:name` for each parameter. Good with a slash behind it, too. */
   readonly path: string;
   readonly access: Access;
+  /** "local": a call that bears no token is the local client's, where the gateway lets such calls in. Unset: it is refused unless `access` is open. */
+  readonly anonymous?: "local";
   /** The group that the documentation lists it in. */
   readonly tag: string;
   /** One line; the documentation's heading. */

@@ -1,0 +1,66 @@
+/*
+ * Whether a request without a token may be taken for the local client's.
+ *
+ * The workflow engines know no tokens, so whoever reaches their routes may use
+ * them: the developer at the machine. A page of another site that the developer
+ * has open reaches them too, by the browser, and must not get in:
+ *
+ *   L1. It can send, though not read, across sites: then the browser names its
+ *       origin, or says that the request comes from another site.
+ *   L2. It can make its own name lead here (DNS rebinding): then `Host` has that
+ *       name, which has a dot. An address can not be made to lead elsewhere.
+ *   L3. What a proxy passes on is not from this machine, wherever the gateway listens.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { isIP } from "node:net";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
+import type { TokenSource } from "../../../lib/rpc/internal-token.ts";
+
+/** Who calls that bear no token are taken for. */
+export interface LocalCaller {
+  /** The local client's token. */
+  readonly token: TokenSource;
+  /** Whether calls that come through a proxy are let in. */
+  readonly throughProxies: boolean;
+  /** Whether a name with a dot is one of ours. */
+  readonly isOurName: (host: string) => boolean;
+}
+
+const proxyHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"] as const;
+
+/** The `authorization` that a request without one gets. Rejects with `TOKEN_MISSING` when it needs one of its own. */
+export async function localAuthorization(
+  headers: IncomingHttpHeaders,
+  { token, throughProxies, isOurName }: LocalCaller,
+): Promise<string> {
+  const host = hostOf(headers);
+  const isAddressed = host !== undefined && (!isPublicName(host.name) || isOurName(host.name));
+  const isProxied = proxyHeaders.some((name) => headers[name] !== undefined);
+  if (!isAddressed || isForeignPage(headers, host.origin) || (isProxied && !throughProxies)) {
+    throw new DomainError("TOKEN_MISSING", "the call bears no token");
+  }
+  return `Bearer ${await token()}`;
+}
+
+function isForeignPage(headers: IncomingHttpHeaders, own: string): boolean {
+  const { origin } = headers;
+  if (origin !== undefined) return origin.replace(/^https?:\/\//, "").toLowerCase() !== own;
+  const site = headers["sec-fetch-site"];
+  return site !== undefined && site !== "same-origin" && site !== "none";
+}
+
+function hostOf(
+  headers: IncomingHttpHeaders,
+): { readonly name: string; readonly origin: string } | undefined {
+  const sent = headers[":authority"] ?? headers.host;
+  if (typeof sent !== "string") return undefined;
+  const origin = sent.toLowerCase();
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]+))(?::\d+)?$/.exec(origin) ?? [];
+  const name = bracketed ?? plain;
+  return name === undefined ? undefined : { name, origin };
+}
+
+/** Whether a name may be one that somebody else owns; names of one word are given within a network. */
+function isPublicName(name: string): boolean {
+  return isIP(name) === 0 && name.includes(".") && !name.endsWith(".localhost");
+}
