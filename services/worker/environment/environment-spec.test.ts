@@ -50,6 +50,14 @@ describe("flowEnvironment", () => {
     ]);
   });
 
+  test("leaves out what the flow lists when that is to be skipped, and nothing that it can not run without", () => {
+    const data = { models: [{ requirements: ["b"], data: { apiType: "google" } }] };
+    expect(flowEnvironment({ requirements: ["a"], data }, { skipListed: true }).requirements).toEqual([
+      "ag2[gemini,openai]==0.10.3",
+      "waldiez==0.7.1",
+    ]);
+  });
+
   test.each([undefined, null, 1, [], {}, { data: { agents: 3, models: {}, tools: [null] } }])(
     "asks for no more than Waldiez for %j",
     (flow) => {

@@ -21,12 +21,13 @@ export function programEnvironment(requirements: readonly string[] = []): Enviro
 }
 
 /**
- * The spec of a Waldiez flow, given as the parsed file.
+ * The spec of a Waldiez flow, given as the parsed file. With `skipListed` without
+ * what the flow itself asks for.
  *
  * @throws EnvironmentError `REQUIREMENT_INVALID`.
  */
-export function flowEnvironment(flow: unknown): EnvironmentSpec {
-  return { requirements: canonicalRequirements(flowRequirements(flow)) };
+export function flowEnvironment(flow: unknown, how: { readonly skipListed?: boolean } = {}): EnvironmentSpec {
+  return { requirements: canonicalRequirements(flowRequirements(flow, how)) };
 }
 
 /** The name of an environment by its content: 64 hexadecimal digits. */

@@ -25,9 +25,10 @@ const extraOfTool: Readonly<Record<string, string>> = {
  *
  * A flow does not choose the version of Waldiez or ag2. The list is not yet
  * checked; parts of the flow that do not have the expected shape ask for
- * nothing, for the flow itself is validated elsewhere.
+ * nothing, for the flow itself is validated elsewhere. With `skipListed` what the
+ * flow and its parts list is left out.
  */
-export function flowRequirements(flow: unknown): readonly string[] {
+export function flowRequirements(flow: unknown, { skipListed = false } = {}): readonly string[] {
   const data = field(flow, "data");
   const agents = Object.values(Object(field(data, "agents"))).flatMap(items);
   const models = items(field(data, "models"));
@@ -40,7 +41,7 @@ export function flowRequirements(flow: unknown): readonly string[] {
     ...tools.map((tool) => extraOfTool[String(field(field(tool, "data"), "toolType"))]),
   ].filter((extra) => extra !== undefined);
   const ag2 = `ag2[${["openai", ...new Set(extras)].join(",")}]==${ag2Version}`;
-  return [waldiez, ag2, ...(listed as string[])];
+  return [waldiez, ag2, ...(skipListed ? [] : (listed as string[]))];
 }
 
 function field(value: unknown, key: string): unknown {

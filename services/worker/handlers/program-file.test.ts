@@ -33,6 +33,26 @@ describe("programFile", () => {
     expect(environment.requirements).toContain("six==1.17.0");
   });
 
+  test("leaves the requirements that a flow lists out when they are to be skipped", () => {
+    const skipping = config({ file_name: "a.waldiez", requirements: ["six"], skip_requirements: true });
+    const { environment } = programFile(skipping, fetched('{"requirements":["listed"]}'));
+    expect(environment.requirements).toEqual(["ag2[openai]==0.10.3", "six", "waldiez==0.7.1"]);
+  });
+
+  test("brings the environment and the message that it is started with", () => {
+    const withEnv = create(FetchProgramResponseSchema, {
+      program: { content: Buffer.from("{}"), env: { KEY: "value" } },
+    });
+    expect(programFile(config({ file_name: "a.waldiez", message: "hello" }), withEnv)).toMatchObject({
+      variables: { KEY: "value" },
+      message: "hello",
+    });
+    expect(programFile(config({ file_name: "a.py" }), fetched(""))).toMatchObject({
+      variables: {},
+      message: "",
+    });
+  });
+
   test.each([["../a.py"], ["a.sh"], [undefined]])("refuses the file name %j", (name) => {
     expect(() => programFile(config({ file_name: name }), fetched(""))).toThrow(ProgramRefused);
   });

@@ -14,6 +14,10 @@ export interface ProgramFile {
   /** As the shim calls it. */
   readonly kind: "program" | "waldiez";
   readonly arguments: readonly string[];
+  /** What it finds in its environment besides the usual. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** What a flow is first told in place of its own first message; empty: that. */
+  readonly message: string;
   readonly environment: EnvironmentSpec;
   readonly wallMs: number;
   readonly input: JsonValue;
@@ -32,6 +36,8 @@ const configForm = z.object({
     .regex(/^[^/\0]+\.(py|waldiez)$/, "must be the name of a .py or .waldiez file, without a path"),
   arguments: z.array(z.string()).max(100).default([]),
   requirements: z.array(z.string()).max(100).default([]),
+  skip_requirements: z.boolean().default(false),
+  message: z.string().default(""),
   wall_time_ms: z
     .number()
     .positive()
@@ -47,17 +53,20 @@ const configForm = z.object({
 export function programFile(config: Uint8Array, { program, input }: FetchProgramResponse): ProgramFile {
   const parsed = configForm.safeParse(parseJson(config, "the config"));
   if (!parsed.success) throw new ProgramRefused(`the config is invalid: ${z.prettifyError(parsed.error)}`);
-  const { file_name: fileName, requirements, wall_time_ms: wallMs } = parsed.data;
+  const { file_name: fileName, requirements, skip_requirements: skipListed, message } = parsed.data;
   const content = program?.content ?? new Uint8Array();
   const kind = fileName.endsWith(".waldiez") ? "waldiez" : "program";
-  const ofFlow = kind === "waldiez" ? flowEnvironment(parseJson(content, fileName)).requirements : [];
+  const ofFlow =
+    kind === "waldiez" ? flowEnvironment(parseJson(content, fileName), { skipListed }).requirements : [];
   return {
     fileName,
     content,
     kind,
     arguments: parsed.data.arguments,
+    variables: program?.env ?? {},
+    message,
     environment: programEnvironment([...ofFlow, ...requirements]),
-    wallMs,
+    wallMs: parsed.data.wall_time_ms,
     input: input.length === 0 ? null : parseJson(input, "the input"),
   };
 }

@@ -129,7 +129,7 @@ function specOf(
   shimFolder: string,
 ): ProgramSpec {
   const { runId, taskId, attempt } = assignment;
-  const { kind, fileName, wallMs, input } = file;
+  const { kind, fileName, wallMs, input, variables, message } = file;
   return {
     command: (places) => [
       places.at(python),
@@ -140,12 +140,13 @@ function specOf(
       fileName,
       ...file.arguments,
     ],
+    variables,
     inputs: new Map([[fileName, file.content]]),
     mounts: [...mounts, { source: shimFolder, target: shimTarget }],
     network: "none",
     stdin: "closed",
     limits: { wallMs },
-    start: { runId, taskId, attempt, input },
+    start: { runId, taskId, attempt, input, ...(message !== "" && { message }) },
   };
 }
 

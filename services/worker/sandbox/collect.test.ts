@@ -39,6 +39,17 @@ test("takes files and their contents from both output folders, and nothing else 
   expect(refused).toEqual([]);
 });
 
+test("leaves the keys of models that Waldiez writes beside a flow's output", async () => {
+  await mkdir(join(home, "waldiez_out/chat/1/__pycache__"), { recursive: true });
+  await put("waldiez_out/chat/1/chat.py", "flow");
+  await put("waldiez_out/chat/1/chat_api_keys.py", "key");
+  await put("waldiez_out/chat/1/__pycache__/chat_api_keys.cpython-311.pyc", "key");
+  await put("output/my_api_keys.py", "the program's own affair");
+  const { artifacts, refused } = await collect();
+  expect(artifacts.map(({ path }) => path)).toEqual(["my_api_keys.py", "waldiez_out/chat/1/chat.py"]);
+  expect(refused).toEqual([]);
+});
+
 test("finds nothing where no output folder is left", async () => {
   await rm(join(home, "output"), { recursive: true });
   expect(await collect()).toEqual({ artifacts: [], refused: [], refusedCount: 0 });

@@ -52,17 +52,18 @@ const refusalsKept = 100;
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
-/** The folders in a home that are collected, and what their artifacts' paths begin with. */
+/** The folders in a home that are collected, what their artifacts' paths begin with, and names of files that are left there. */
 const outputFolders = [
-  { name: "output", prefix: [] },
-  { name: "waldiez_out", prefix: ["waldiez_out"] },
+  { name: "output", prefix: [], leftOut: undefined },
+  // Waldiez writes the keys of a flow's models into a module, which Python then compiles.
+  { name: "waldiez_out", prefix: ["waldiez_out"], leftOut: /_api_keys(\.[^.]+)?\.pyc?$/ },
 ] as const;
 
 /** Collects from the home folder at `home`, whose program must have ended. */
 export async function collectArtifacts(home: string, limits: CollectLimits): Promise<Collection> {
   const found = new Findings(home, limits);
-  for (const { name, prefix } of outputFolders) {
-    await found.enter({ parent: home, names: [Buffer.from(name)], shown: prefix, depth: 0 });
+  for (const { name, prefix, leftOut } of outputFolders) {
+    await found.enter({ parent: home, names: [Buffer.from(name)], shown: prefix, depth: 0, leftOut });
   }
   return { artifacts: found.artifacts, refused: found.refused, refusedCount: found.refusedCount };
 }
@@ -75,6 +76,8 @@ interface Place {
   readonly names: readonly Buffer[];
   readonly shown: readonly string[];
   readonly depth: number;
+  /** Names of files that are not taken, and not named either. */
+  readonly leftOut: RegExp | undefined;
 }
 
 class Findings {
@@ -112,6 +115,7 @@ class Findings {
           names: [...place.names, name],
           shown: [...place.shown, shownName(name)],
           depth: depth + 1,
+          leftOut: place.leftOut,
         });
       }
     } catch {
@@ -125,6 +129,7 @@ class Findings {
     const found = await lstat(pathOf(place)).catch(() => undefined);
     if (!found) return this.#refuse(place, "unreadable");
     if (found.isDirectory()) return await this.enter(place);
+    if (place.leftOut?.test(place.names.at(-1)?.toString() ?? "")) return;
     if (found.isSymbolicLink() || found.nlink !== 1) return this.#refuse(place, "linked");
     if (!found.isFile()) return this.#refuse(place, "not a plain file");
     if (this.artifacts.length >= this.#limits.files) return this.#refuse(place, "too many");

@@ -39,6 +39,8 @@ export interface StartMessage {
   /** Numbered from 1. */
   readonly attempt: number;
   readonly input: JsonValue;
+  /** What a flow is first told in place of its own first message. */
+  readonly message?: string;
 }
 
 /** What the worker says to the program. An absent `value` means that the prompt closed without an answer. */
@@ -123,8 +125,15 @@ function wireForm(message: WorkerMessage | ({ readonly type: "start" } & StartMe
     const { promptId, value } = message;
     return { type: "input", prompt_id: promptId, value: value ?? null, closed: value === undefined };
   }
-  const { runId, taskId, attempt, input } = message;
-  return { type: "start", run_id: runId, task_id: taskId, attempt, input };
+  const { type, runId, taskId, attempt, input, message: first } = message;
+  return {
+    type,
+    run_id: runId,
+    task_id: taskId,
+    attempt,
+    input,
+    ...(first !== undefined && { message: first }),
+  };
 }
 
 function parseJson(line: Buffer): unknown {

@@ -35,7 +35,8 @@ def main() -> None:
         return
     from antiphon import _flow  # noqa: PLC0415 (needs packages that only a flow's environment has)
 
-    _flow.run_flow(file)
+    message = antiphon._channel.start().get("message") if antiphon._channel is not None else None
+    _flow.run_flow(file, message)
 
 
 if __name__ == "__main__":

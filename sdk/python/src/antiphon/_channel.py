@@ -116,7 +116,10 @@ class Channel:
         return value
 
     def start(self) -> dict[str, Any]:
-        """Return what the worker said at the start: ``run_id``, ``task_id``, ``attempt``, ``input``."""
+        """Return what the worker said at the start: ``run_id``, ``task_id``, ``attempt``, ``input``.
+
+        For a flow that is to begin with another message than its own also ``message``.
+        """
         self._connection()
         if not self._started.wait(_START_TIMEOUT_SECONDS):
             raise ConnectionError("the worker did not say which run this is")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import os
 import shutil
 import sys
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import antiphon
+from antiphon._first_message import set_first_message, with_first_message
 from antiphon._stream import AsyncFlowStream, FlowStream, json_safe
 
 _SUMMARY_FIELDS = ("index", "summary", "last_speaker", "cost", "context_variables")
 
 
-def run_flow(file: str) -> None:
+def run_flow(file: str, message: str | None = None) -> None:
     """Run the flow and hand over a list with a summary of each of its chats.
+
+    A message takes the place of the first one of the flow's own.
 
     Ends the process with 2 for a file that is no valid flow, with 1 for a flow that fails, with 130 for one
     that is interrupted. Waldiez leaves the whole conversation in ``waldiez_out`` below the current folder.
@@ -38,16 +42,20 @@ def run_flow(file: str) -> None:
     get_logger().info = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         flow = Waldiez.load(Path(file))
+        chats = flow.flow.ordered_flow
+        if message and chats:
+            data = json.loads(Path(file).read_text("utf-8"))
+            flow = Waldiez.from_dict(with_first_message(data, chats[0]["chat"].id, message))
     except Exception as error:  # Waldiez raises many kinds, all of which mean the same here.
         print(f"not a valid Waldiez flow: {_brief(error)}", file=sys.stderr)
         sys.exit(2)
-    results, failures = _run(flow, file)
+    results, failures = _run(flow, file, message)
     if failures or not results:
         _end_failed(failures)
     antiphon.result(_summary(results))
 
 
-def _run(flow: Any, file: str) -> tuple[list[dict[str, Any]], list[BaseException]]:
+def _run(flow: Any, file: str, message: str | None) -> tuple[list[dict[str, Any]], list[BaseException]]:
     from autogen.io import IOStream  # noqa: PLC0415
     from waldiez.running import WaldiezStandardRunner  # noqa: PLC0415
 
@@ -60,6 +68,8 @@ def _run(flow: Any, file: str) -> tuple[list[dict[str, Any]], list[BaseException
             except BaseException as error:
                 failures.append(error)
                 raise
+            if message:
+                set_first_message(module, message)
             module.main = _recording(module.main, failures)
             return module
 
