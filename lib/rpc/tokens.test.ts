@@ -77,7 +77,6 @@ describe("an access token", () => {
     ["claims to be internal by its audience", { claims: { aud: "internal" } }],
     ["is for another audience", { claims: { aud: "bank-api" } }],
     ["is for several audiences", { claims: { aud: ["tasks-api", "admin-api"] } }],
-    ["has another issuer", { claims: { iss: "somebody" } }],
     ["names no client", { claims: { sub: undefined } } as object],
     ["never expires", { claims: { exp: undefined } } as object],
     ["is not yet valid", { claims: { nbf: inAnHour() } }],

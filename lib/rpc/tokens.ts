@@ -7,8 +7,11 @@ import { internalKey, internalTokenType, verifyInternalToken } from "./internal-
 import { type FetchKeys, KeySet } from "./key-set.ts";
 import type { Revocations } from "./revocations.ts";
 
-/** The `iss` of access tokens. */
+/** The `iss` of access tokens that nobody asked for by a URL of the server. */
 export const accessTokenIssuer = "antiphon";
+
+/** The header by which a gateway tells auth as which issuer callers know this server. It says nothing about who calls. */
+export const issuerHeader = "x-antiphon-issuer";
 
 /** The `typ` of access tokens (RFC 9068). */
 export const accessTokenType = "at+jwt";
@@ -43,7 +46,7 @@ const rememberedTokens = 2_000;
  * Says whose a token is: an access token, checked against the keys that auth
  * publishes, or an internal one, checked against the installation's secret.
  * Which of them is decided by the header, and each is checked with its own
- * algorithm, type, issuer and audience, so neither can pass for the other.
+ * algorithm, type and audience, so neither can pass for the other.
  *
  * With `revocations`, an access token that was taken back is refused; without,
  * somebody behind must check.
@@ -103,7 +106,8 @@ async function verifyAccessToken(keys: KeySet, token: string): Promise<Caller> {
   const { payload } = await jwtVerify(token, keys.keyOf, {
     algorithms: [accessTokenAlgorithm],
     typ: accessTokenType,
-    issuer: accessTokenIssuer,
+    // Not by whom it says that it is: that is the URL that its client knows this
+    // server by, and the keys are those of this installation alone.
     audience: [...publicAudiences],
     requiredClaims: ["sub", "exp"],
     clockTolerance: clockToleranceSeconds,

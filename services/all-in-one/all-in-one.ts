@@ -18,6 +18,7 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { fileStorage } from "../../lib/storage/file-storage.ts";
 import { auth } from "../auth/auth.ts";
 import { readSettings as authSettings } from "../auth/config.ts";
+import { readSettings as gatewaySettings } from "../gateway/config.ts";
 import { gateway } from "../gateway/gateway.ts";
 import { readSettings as schedulerSettings } from "../scheduler/config.ts";
 import { scheduler } from "../scheduler/scheduler.ts";
@@ -108,6 +109,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       taskio: local(taskioService),
       fetchKeys,
       behind: [authService, schedulerService, taskioService],
+      settings: gatewaySettings(env),
       verify,
       log,
     }),

@@ -205,6 +205,7 @@ async function startGateway(): Promise<string> {
     fetchKeys: async () => ({ keys: [] }),
     behind: [{ name: "scheduler", check: async () => fail(illness.get("scheduler")) }],
     verify,
+    settings: { publicUrl: undefined, taskPermission: undefined },
     log,
   });
   const server = await serve({

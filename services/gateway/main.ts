@@ -31,6 +31,7 @@ await using service = gateway({
     serviceBehind("taskio", taskio),
   ],
   verify,
+  settings: config.settings,
   log,
 });
 await using server = await serve({

@@ -1,3 +1,4 @@
+import type { GatewaySettings } from "../config.ts";
 import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
 import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
 import type { HttpRoute } from "./route.ts";
@@ -7,9 +8,10 @@ export interface RouteTableNeeds {
   readonly behind: readonly ServiceBehind[];
   /** Answers the public keys that tokens are signed with, as a JSON Web Key Set. */
   readonly fetchKeys: () => Promise<object>;
+  readonly settings: GatewaySettings;
 }
 
 /** Every HTTP route of the gateway. The documentation, and the test of who may call what, walk this list. */
-export function routeTable({ behind, fetchKeys }: RouteTableNeeds): readonly HttpRoute[] {
-  return [...oauthRoutes({ fetchKeys }), ...healthRoutes(behind)];
+export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): readonly HttpRoute[] {
+  return [...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }), ...healthRoutes(behind)];
 }

@@ -101,6 +101,7 @@ async function start(scheduler: Partial<ServiceImpl<typeof SchedulerService>>) {
     fetchKeys: async () => ({ keys: [] }),
     behind: [],
     verify,
+    settings: { publicUrl: undefined, taskPermission: undefined },
     log,
   });
   const front = opened.use(

@@ -1,86 +1,82 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
-import type { IssueTokenResponse } from "../../../../gen/antiphon/auth/v1/auth_service_pb.ts";
-import { type Audience, AudienceSchema } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
-import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
-import { readTokenRequest } from "./token-request.ts";
+import type { IssuerOf } from "./issuer.ts";
+import { issuerHeaders } from "./issuer.ts";
+import { oauthRefusal, requestRefused } from "./oauth-refusal.ts";
+import { shownClient } from "./shown-client.ts";
+import { tokenAnswer, tokensSchema } from "./token-answer.ts";
 
-const tokens = z.object({
-  access_token: z.string(),
-  token_type: z.literal("Bearer"),
-  expires_in: z.int().describe("In seconds."),
-  expires_at: z.iso.datetime(),
-  audience: z.string(),
-  scope: z.string(),
-});
+const field = z.string().nullish();
 
-/** `POST /auth/token`: OAuth 2.0 client credentials (RFC 6749 §4.4), with errors as its §5.2 has them. */
-export function tokenRoute(): HttpRoute {
-  return httpRoute({
-    method: "POST",
-    path: "/auth/token",
-    access: "open",
-    tag: "Identity",
-    summary: "Exchanges a client's id and secret for tokens",
-    style: "oauth",
-    body: { kinds: ["form", "json"], schema: z.record(z.string(), z.unknown()).default({}), optional: true },
-    responses: { 200: { description: "The tokens.", schema: tokens } },
-    async handle(call) {
-      const { authorization } = call.headers;
-      const asked = readTokenRequest(call.body, authorization);
-      const challenge: Record<string, string> =
-        authorization === undefined ? {} : { "www-authenticate": 'Basic realm="antiphon"' };
-      if (asked.kind === "refused") {
-        const { error: oauthError, description } = asked;
-        const isClient = oauthError === "invalid_client";
-        throw new HttpRefusal(isClient ? 401 : 400, description, {
-          oauthError,
-          headers: { pragma: "no-cache", ...(isClient && challenge) },
-        });
-      }
-      return {
-        status: 200,
-        body: tokenFields(await issued(call, asked.credentials, challenge)),
-        headers: { pragma: "no-cache" },
-      };
-    },
-  });
+const tokenRequest = z
+  .object({
+    grant_type: field.describe("`client_credentials`, also when it is absent, or `refresh_token`."),
+    client_id: field.describe("Unless by HTTP Basic."),
+    client_secret: field.describe("Unless by HTTP Basic."),
+    scope: field.describe("Some of the scopes, with spaces between; all when it is absent."),
+    refresh_token: field.describe("For the grant `refresh_token`."),
+  })
+  .prefault({});
+
+type TokenCall = HttpCall<unknown, unknown, z.output<typeof tokenRequest>>;
+
+/** `POST /auth/token` and `/oauth2/token`: the grants client credentials and refresh token (RFC 6749 §4.4, §6). */
+export function tokenRoutes(issuerOf: IssuerOf): readonly HttpRoute[] {
+  return ["/auth/token", "/oauth2/token"].map((path) =>
+    httpRoute({
+      method: "POST",
+      path,
+      access: "open",
+      tag: "Identity",
+      summary: "Exchanges a client's id and secret, or a refresh token, for tokens",
+      style: "oauth",
+      body: { kinds: ["form", "json"], schema: tokenRequest, optional: true },
+      responses: { 200: { description: "The tokens.", schema: tokensSchema } },
+      async handle(call) {
+        const grant = call.body.grant_type ?? "client_credentials";
+        const answer = Object.hasOwn(grants, grant) ? grants[grant] : undefined;
+        if (answer !== undefined) return await answer(call, issuerOf);
+        const known = Object.keys(grants).join(" and ");
+        throw new HttpRefusal(400, `the grants are ${known}`, { oauthError: "unsupported_grant_type" });
+      },
+    }),
+  );
 }
 
-async function issued(
-  { clients }: Pick<HttpCall, "clients">,
-  credentials: { readonly clientId: string; readonly clientSecret: string },
-  challenge: Readonly<Record<string, string>>,
-): Promise<IssueTokenResponse> {
-  try {
-    return await clients.auth.issueToken(credentials);
-  } catch (thrown) {
-    const { reason, message } = fromConnectError(thrown);
-    if (reason !== "CREDENTIALS_INVALID") throw thrown;
-    const headers = { pragma: "no-cache", ...challenge };
-    throw new HttpRefusal(401, message, { reason, headers, oauthError: "invalid_client" });
-  }
-}
+const grants: Readonly<
+  Record<string, (call: TokenCall, issuerOf: IssuerOf) => ReturnType<HttpRoute["handle"]>>
+> = {
+  async client_credentials(call, issuerOf) {
+    const { authorization } = call.headers;
+    const client = shownClient(call.body, authorization);
+    if (client === undefined) throw requestRefused("client_id and client_secret are required");
+    try {
+      const request = { ...client, scopes: scopesOf(call.body.scope) };
+      return tokenAnswer(
+        await call.clients.auth.issueToken(request, { headers: issuerHeaders(call, issuerOf) }),
+      );
+    } catch (thrown) {
+      throw oauthRefusal(thrown, { authorization });
+    }
+  },
 
-function tokenFields({ accessToken, expiresAt, audience }: IssueTokenResponse): object {
-  const end = expiresAt === undefined ? new Date(0) : timestampDate(expiresAt);
-  return {
-    access_token: accessToken,
-    token_type: "Bearer",
-    expires_in: Math.max(0, Math.floor((end.getTime() - Date.now()) / 1000)),
-    expires_at: end.toISOString(),
-    audience: audienceName(audience),
-    scope: "",
-  };
-}
+  async refresh_token(call, issuerOf) {
+    const { authorization } = call.headers;
+    const { refresh_token: refreshToken, scope } = call.body;
+    if (!refreshToken) throw requestRefused("refresh_token is required");
+    const client = shownClient(call.body, authorization);
+    try {
+      const request = { refreshToken, scopes: scopesOf(scope), ...client };
+      return tokenAnswer(
+        await call.clients.auth.refreshToken(request, { headers: issuerHeaders(call, issuerOf) }),
+      );
+    } catch (thrown) {
+      throw oauthRefusal(thrown, { authorization });
+    }
+  },
+};
 
-/** `AUDIENCE_TASKS_API` as it stands in tokens: `tasks-api`. */
-function audienceName(audience: Audience): string {
-  const name = AudienceSchema.value[audience]?.name ?? "";
-  return name
-    .replace(/^AUDIENCE_/, "")
-    .replaceAll("_", "-")
-    .toLowerCase();
+function scopesOf(scope: string | null | undefined): string[] {
+  return (scope ?? "").split(" ").filter((name) => name !== "");
 }

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { Audience } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { HttpRefusal } from "../../http/http-refusal.ts";
+import { type HttpRoute, httpRoute } from "../../http/route.ts";
+import { type IssuerOf, issuerHeaders } from "./issuer.ts";
+import { oauthRefusal } from "./oauth-refusal.ts";
+import { audienceName, tokenAnswer, tokensSchema } from "./token-answer.ts";
+
+const refreshRequest = z.object({
+  refresh_token: z.string().min(1),
+  audience: z
+    .union([z.string(), z.array(z.string())])
+    .nullish()
+    .describe("The audience of the tokens; of a list the client's must be one."),
+});
+
+/** Tokens that begin as JWTs do are access tokens: a refresh token of ours has no parts. */
+const jwtForm = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** `POST /auth/token/refresh` and `/auth/refresh`, which clients of the Waldiez runner know. */
+export function refreshRoutes(issuerOf: IssuerOf): readonly HttpRoute[] {
+  return ["/auth/token/refresh", "/auth/refresh"].map((path) =>
+    httpRoute({
+      method: "POST",
+      path,
+      access: "open",
+      tag: "Identity",
+      summary: "Exchanges a refresh token for the next tokens",
+      style: "oauth",
+      body: { kinds: ["json", "form"], schema: refreshRequest },
+      responses: { 200: { description: "The tokens.", schema: tokensSchema } },
+      async handle(call) {
+        const { refresh_token: refreshToken, audience } = call.body;
+        if (jwtForm.test(refreshToken))
+          throw new HttpRefusal(400, "Invalid token type", {
+            reason: "TOKEN_INVALID",
+            oauthError: "invalid_grant",
+          });
+        const wanted = audiencesOf(audience);
+        const [only = Audience.UNSPECIFIED] = wanted.length === 1 ? wanted : [];
+        const headers = issuerHeaders(call, issuerOf);
+        const answer = await call.clients.auth
+          .refreshToken({ refreshToken, audience: only }, { headers })
+          .catch((thrown: unknown) => {
+            throw oauthRefusal(thrown, { authorization: undefined, grantStatus: 401 });
+          });
+        if (wanted.length > 0 && !wanted.includes(answer.audience)) throw audienceRefused();
+        return tokenAnswer(answer);
+      },
+    }),
+  );
+}
+
+/** The audiences that are named. Throws `invalid_grant` when one is none. */
+function audiencesOf(named: string | readonly string[] | null | undefined): readonly Audience[] {
+  const known = new Map(
+    Object.values(Audience)
+      .filter((value) => typeof value === "number" && value !== Audience.UNSPECIFIED)
+      .map((value) => [audienceName(value as Audience), value as Audience]),
+  );
+  return [named ?? []].flat().map((name) => {
+    const audience = known.get(name);
+    if (audience === undefined) throw audienceRefused();
+    return audience;
+  });
+}
+
+function audienceRefused(): HttpRefusal {
+  return new HttpRefusal(401, "Invalid credentials.", {
+    reason: "WRONG_AUDIENCE",
+    oauthError: "invalid_grant",
+    headers: { "www-authenticate": 'Bearer realm="antiphon"' },
+  });
+}
