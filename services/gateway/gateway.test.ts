@@ -56,53 +56,6 @@ describe("gateway", () => {
     expect([answer.status, await answer.json()]).toEqual([200, { keys: [] }]);
   });
 
-  test.each([
-    ["a form", "application/x-www-form-urlencoded", "client_id=c1&client_secret=s1", {}],
-    [
-      "JSON",
-      "application/json",
-      '{"client_id":"c1","client_secret":"s1","grant_type":"client_credentials"}',
-      {},
-    ],
-    ["HTTP Basic", "application/x-www-form-urlencoded", "", { authorization: `Basic ${btoa("c1:s1")}` }],
-  ])("issues a token for credentials in %s", async (_form, contentType, body, headers) => {
-    const answer = await fetch(`${url}/auth/token`, {
-      method: "POST",
-      headers: { "content-type": contentType, ...headers },
-      body,
-    });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("cache-control")).toBe("no-store");
-    expect(await answer.json()).toEqual({
-      access_token: "token-of-c1",
-      token_type: "Bearer",
-      expires_in: expect.any(Number),
-      expires_at: "2100-01-01T00:00:00.000Z",
-      audience: "tasks-api",
-      scope: "",
-    });
-  });
-
-  test.each([
-    ["client_id=c1&client_secret=wrong", 401, "invalid_client"],
-    ["client_id=c1", 400, "invalid_request"],
-    ["client_id=c1&client_id=c2&client_secret=s1", 400, "invalid_request"],
-    ["client_id=c1&client_secret=s1&grant_type=password", 400, "unsupported_grant_type"],
-    [`client_id=c1&client_secret=${"s".repeat(70_000)}`, 413, "invalid_request"],
-  ])("refuses the token request %.40s with %i %s", async (body, status, error) => {
-    const headers = { "content-type": "application/x-www-form-urlencoded" };
-    const answer = await fetch(`${url}/auth/token`, { method: "POST", headers, body });
-    expect(answer.status).toBe(status);
-    expect(await answer.json()).toMatchObject({ error, error_description: expect.any(String) });
-  });
-
-  test("asks for Basic credentials again when those were wrong", async () => {
-    const headers = { authorization: `Basic ${btoa("c1:wrong")}` };
-    const answer = await fetch(`${url}/auth/token`, { method: "POST", headers });
-    expect(answer.status).toBe(401);
-    expect(answer.headers.get("www-authenticate")).toContain("Basic");
-  });
-
   test("answers a path that is none with 404, and a wrong method with 405 and those that it takes", async () => {
     const none = await fetch(`${url}/nothing`);
     expect([none.status, await none.json()]).toMatchObject([404, { reason: "ROUTE_NOT_FOUND" }]);
