@@ -39,6 +39,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
     "cli/",
     "services/gateway/",
     // Handlers, and the composition that hands them routes and transports.
+    "services/auth/rpc/",
     "services/auth/service.ts",
     "services/scheduler/rpc/",
     "services/scheduler/scheduler.ts",

@@ -67,12 +67,12 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
   const { db } = database;
   const { broker } = brokerage;
 
-  const authService = stack.use(await auth({ db, secretKey, settings: authSettings(env) }));
+  const authService = stack.use(await auth({ db, secretKey, settings: authSettings(env), log }));
   const clients = await localClients(dataDirectory, authService);
-  const { fetchKeys } = authService;
-  const verify = tokenVerifier({ fetchKeys, secretKey });
+  const { fetchKeys, revocations } = authService;
+  const verify = tokenVerifier({ fetchKeys, secretKey, revocations });
   const local = (service: RunningService, token?: TokenSource) =>
-    localTransport(service, { verify, log, ...(token && { token }) });
+    localTransport(service, { verify, revocations, log, ...(token && { token }) });
 
   const schedulerService = stack.use(
     await scheduler({

@@ -10,6 +10,9 @@ import {
 import type { Audience } from "./client.ts";
 import type { SigningKey } from "./signing-key.ts";
 
+/** The longest that an access token can be set to be good: a day. */
+export const longestAccessTokenMs = 86_400_000;
+
 /** Whom a token is for and what it may be used for. */
 export interface TokenGrant {
   readonly clientId: string;

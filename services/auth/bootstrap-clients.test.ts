@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { aStoredClient } from "../../test/support/a-stored-client.ts";
 import { bootstrapClients, presetClients } from "./bootstrap-clients.ts";
 import type { ClientStore, StoredClient } from "./client-store.ts";
 import { SecretHash } from "./secret-hash.ts";
@@ -8,12 +9,17 @@ const audiences = ["tasks-api", "clients-api", "admin-api", "workers-api"];
 /** A store in memory. */
 function needs() {
   const rows = new Map<string, StoredClient>();
-  const clients: ClientStore = {
+  const clients: Pick<ClientStore, "find" | "add" | "restore"> = {
     find: async (clientId) => rows.get(clientId),
-    add: async (client) => !rows.has(client.clientId) && rows.set(client.clientId, client).size > 0,
-    replaceSecret: async (clientId, secretHash) => {
+    add: async (client, secretHash) => {
+      if (rows.has(client.clientId)) return undefined;
+      const row = aStoredClient({ ...client, secretHash });
+      rows.set(client.clientId, row);
+      return row;
+    },
+    restore: async (clientId, secretHash) => {
       const row = rows.get(clientId);
-      if (row !== undefined) rows.set(clientId, { ...row, secretHash });
+      if (row !== undefined) rows.set(clientId, { ...row, secretHash, isDisabled: false, isDeleted: false });
     },
   };
   return { rows, clients, secretHash: new SecretHash() };

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { ConfigError } from "../../lib/config/env.ts";
+import { allScopes } from "../../lib/rpc/access.ts";
 import { publicAudiences } from "../../lib/rpc/tokens.ts";
-import type { Audience, ClientCredentials } from "./client.ts";
+import type { Audience, ClientCredentials, NewClient } from "./client.ts";
 import type { ClientStore } from "./client-store.ts";
 import { drawSecret, type SecretHash } from "./secret-hash.ts";
 
@@ -13,15 +14,16 @@ export interface PresetClient {
 }
 
 export interface BootstrapNeeds {
-  readonly clients: ClientStore;
+  readonly clients: Pick<ClientStore, "find" | "add" | "restore">;
   readonly secretHash: SecretHash;
 }
 
 /**
- * Sees to it that every preset client exists with its secret. An operator who
- * changes a secret means it, so a stored one gives way. Repeatable, and by any
- * number of processes. Throws a ConfigError when an id belongs to a client of
- * another audience.
+ * Sees to it that every preset client exists with its secret, and may be used. An
+ * operator who presets a client means it, so a stored secret gives way, and one
+ * that was disabled or deleted is back. Repeatable, and by any number of
+ * processes. Throws a ConfigError when an id belongs to a client of another
+ * audience.
  */
 export async function presetClients(
   { clients, secretHash }: BootstrapNeeds,
@@ -31,7 +33,7 @@ export async function presetClients(
     const stored = await clients.find(clientId);
     if (stored === undefined) {
       const hash = await secretHash.of(clientSecret);
-      if (await clients.add({ clientId, audience, name: nameFor(audience), secretHash: hash })) continue;
+      if ((await clients.add(firstClient(clientId, audience), hash)) !== undefined) continue;
     }
     const existing = stored ?? (await clients.find(clientId));
     if (existing?.audience !== audience) {
@@ -39,8 +41,9 @@ export async function presetClients(
         `the client ${clientId} is preset for ${audience} and exists for ${existing?.audience}`,
       ]);
     }
-    if (await secretHash.matches(clientSecret, existing.secretHash)) continue;
-    await clients.replaceSecret(clientId, await secretHash.of(clientSecret));
+    const isRight = await secretHash.matches(clientSecret, existing.secretHash);
+    if (isRight && !existing.isDisabled && !existing.isDeleted) continue;
+    await clients.restore(clientId, await secretHash.of(clientSecret));
   }
 }
 
@@ -61,15 +64,16 @@ export async function bootstrapClients(
 ): Promise<ClientCredentials[]> {
   const isGood = async ({ client_id, client_secret, audience }: ClientCredentials): Promise<boolean> => {
     const stored = await clients.find(client_id);
-    return stored?.audience === audience && (await secretHash.matches(client_secret, stored.secretHash));
+    if (stored?.audience !== audience || stored.isDisabled || stored.isDeleted) return false;
+    return await secretHash.matches(client_secret, stored.secretHash, stored.formerSecretHash);
   };
 
   const made = async (audience: Audience): Promise<ClientCredentials> => {
     const clientId = `${audience.replace("-api", "")}-${randomBytes(4).toString("hex")}`;
     const client_secret = drawSecret();
-    const name = nameFor(audience);
-    await clients.add({ clientId, audience, name, secretHash: await secretHash.of(client_secret) });
-    return { client_id: clientId, client_secret, audience, name };
+    const first = firstClient(clientId, audience);
+    await clients.add(first, await secretHash.of(client_secret));
+    return { client_id: clientId, client_secret, audience, name: first.name };
   };
 
   return Promise.all(
@@ -83,6 +87,10 @@ export async function bootstrapClients(
       return mine !== undefined && (await isGood(mine)) ? mine : made(audience);
     }),
   );
+}
+
+function firstClient(clientId: string, audience: Audience): NewClient {
+  return { clientId, audience, name: nameFor(audience), description: "", scopes: allScopes };
 }
 
 function nameFor(audience: Audience): string {

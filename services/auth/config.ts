@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigError, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { longestAccessTokenMs } from "./access-token.ts";
 import type { PresetClient } from "./bootstrap-clients.ts";
 import type { Audience } from "./client.ts";
 
@@ -7,6 +8,10 @@ import type { Audience } from "./client.ts";
 export interface AuthSettings {
   /** How long an access token is good. */
   readonly accessTokenMs: number;
+  /** How long a refresh token is good. */
+  readonly refreshTokenMs: number;
+  /** At which age a signing key is replaced. */
+  readonly signingKeyMs: number;
   /** Clients that exist because the operator says so. */
   readonly presets: readonly PresetClient[];
 }
@@ -31,9 +36,20 @@ const presetAudience = {
 const presetId = z.string().max(200, "has more than 200 characters").optional();
 const presetSecret = secret.optional();
 
+const dayMs = 24 * 3_600_000;
+
 const settingsSchema = {
-  /** How long an access token is good. A token can not be taken back, so at most a day. */
-  ACCESS_TOKEN_MS: milliseconds.min(60_000).max(86_400_000).default(3_600_000),
+  /** How long an access token is good. What is taken back is remembered for as long as the longest. */
+  ACCESS_TOKEN_MS: milliseconds.min(60_000).max(longestAccessTokenMs).default(3_600_000),
+  REFRESH_TOKEN_MS: milliseconds
+    .min(60_000)
+    .max(90 * dayMs)
+    .default(dayMs),
+  /** Longer than a key needs to become known and to be forgotten. */
+  SIGNING_KEY_MS: milliseconds
+    .min(2 * dayMs)
+    .max(3_650 * dayMs)
+    .default(30 * dayMs),
   ANTIPHON_LOCAL_CLIENT_ID: presetId,
   ANTIPHON_LOCAL_CLIENT_SECRET: presetSecret,
   WALDIEZ_RUNNER_LOCAL_CLIENT_ID: presetId,
@@ -55,7 +71,12 @@ const schema = {
 /** Reads how auth works from an environment. Throws ConfigError with all faults. */
 export function readSettings(env: NodeJS.ProcessEnv): AuthSettings {
   const read = readEnv(settingsSchema, env);
-  return { accessTokenMs: read.ACCESS_TOKEN_MS, presets: presetsOf(read) };
+  return {
+    accessTokenMs: read.ACCESS_TOKEN_MS,
+    refreshTokenMs: read.REFRESH_TOKEN_MS,
+    signingKeyMs: read.SIGNING_KEY_MS,
+    presets: presetsOf(read),
+  };
 }
 
 /** Reads everything that the auth process is told by its environment. Throws ConfigError with all faults. */

@@ -14,12 +14,13 @@ const log = logger("auth");
 const secretKey = config.secretKey();
 
 await using db = new Database(config.databaseUrl, { applicationName: "antiphon auth" });
-await using service = await auth({ db, secretKey, settings: config.settings });
+await using service = await auth({ db, secretKey, settings: config.settings, log });
 await using server = await serve({
   host: config.host,
   port: config.port,
   services: [service],
-  verify: tokenVerifier({ fetchKeys: service.fetchKeys, secretKey }),
+  verify: tokenVerifier({ fetchKeys: service.fetchKeys, secretKey, revocations: service.revocations }),
+  revocations: service.revocations,
   log,
   fallback: keySetPage(service.fetchKeys),
   limits: servicePeers,

@@ -29,6 +29,11 @@ export function drawSecret(): string {
   return `ant_${randomBytes(32).toString("base64url")}`;
 }
 
+/** Whether a secret has the form of those that we draw, which nobody can guess. */
+export function isDrawn(secret: string): boolean {
+  return drawnForm.test(secret);
+}
+
 /** Hashes and checks secrets, the costly ones one after the other. */
 export class SecretHash {
   #last: Promise<unknown> = Promise.resolve();
@@ -36,20 +41,28 @@ export class SecretHash {
 
   /** What to store: `sha256:<digest>` or `scrypt:<salt>:<key>`, in base64url. */
   async of(secret: string): Promise<string> {
-    if (drawnForm.test(secret)) return `sha256:${digest(secret).toString("base64url")}`;
+    if (isDrawn(secret)) return `sha256:${digest(secret).toString("base64url")}`;
     const salt = randomBytes(16);
     return `scrypt:${salt.toString("base64url")}:${(await this.#derived(secret, salt)).toString("base64url")}`;
   }
 
   /**
-   * Whether a secret is the one that was stored, or false when nothing was.
-   * Rejects with TOO_MANY_CALLS when too many wait for the answer already.
+   * Whether a secret is one of those that were stored, of which one at most may be
+   * of a secret that was chosen. Rejects with TOO_MANY_CALLS when too many wait
+   * for the answer already.
    */
-  async matches(secret: string, stored: string | undefined): Promise<boolean> {
-    const [kind, first = "", second = ""] = stored?.split(":") ?? [];
-    if (drawnForm.test(secret)) return areEqual(digest(secret), kind === "sha256" ? first : "");
-    const salt = kind === "scrypt" ? Buffer.from(first, "base64url") : nobodysSalt;
-    return areEqual(await this.#derived(secret, salt), kind === "scrypt" ? second : "");
+  async matches(secret: string, ...stored: readonly (string | undefined)[]): Promise<boolean> {
+    const hashes = stored.map((hash) => hash?.split(":") ?? []);
+    if (isDrawn(secret)) {
+      const shown = digest(secret);
+      return hashes.some(([kind, expected = ""]) => areEqual(shown, kind === "sha256" ? expected : ""));
+    }
+    const [, salt, expected = ""] = hashes.find(([kind]) => kind === "scrypt") ?? [];
+    const shown = await this.#derived(
+      secret,
+      salt === undefined ? nobodysSalt : Buffer.from(salt, "base64url"),
+    );
+    return areEqual(shown, expected);
   }
 
   async #derived(secret: string, salt: Buffer): Promise<Buffer> {

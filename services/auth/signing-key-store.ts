@@ -1,49 +1,69 @@
 import type { JWK } from "jose";
-import type { Database } from "../../lib/postgres/database.ts";
+import type { Queryable } from "../../lib/postgres/session.ts";
 import { sql } from "../../lib/postgres/sql.ts";
-import type { StoredSigningKey } from "./signing-key.ts";
+import type { NewSigningKey, StoredSigningKey } from "./signing-key.ts";
 
 /** Keeps signing keys in `auth.signing_key`. */
 export interface SigningKeyStore {
-  /** All keys, the newest first; when there are none, `first` becomes the only one. Whoever else does the same at that moment gets the same answer. */
-  allOrFirst(first: StoredSigningKey): Promise<readonly StoredSigningKey[]>;
-  /** All keys, the newest first. */
+  /** Lets nobody else add keys until the end of the transaction. */
+  lock(): Promise<void>;
+  /** All keys, in the order in which they sign, the last first. */
   all(): Promise<readonly StoredSigningKey[]>;
+  /** Adds a key that signs from `afterMs` on; answers when that is. */
+  add(key: NewSigningKey, afterMs: number): Promise<Date>;
+  /** Removes keys that another took the place of longer ago than `afterMs`. */
+  removeReplaced(afterMs: number): Promise<void>;
 }
 
 interface SigningKeyRow {
   readonly key_id: string;
   readonly public_key: JWK;
   readonly sealed_private_key: Buffer;
+  readonly signs_at: Date;
 }
 
-const all = sql`
-  select key_id, public_key, sealed_private_key
-  from auth.signing_key
-  order by created_at desc, key_id
-`;
-
-export function signingKeyStore(db: Pick<Database, "query" | "transaction">): SigningKeyStore {
+export function signingKeyStore(db: Queryable): SigningKeyStore {
   return {
-    async allOrFirst(first) {
-      return db.transaction(async (transaction) => {
-        // Two that start at once must not both find the table empty.
-        await transaction.query(sql`select pg_advisory_xact_lock(hashtext('auth.signing_key'))`);
-        await transaction.query(sql`
-          insert into auth.signing_key (key_id, public_key, sealed_private_key)
-          select ${first.keyId}, ${JSON.stringify(first.publicKey)}::jsonb, ${first.sealedPrivateKey}
-          where not exists (select from auth.signing_key)
-        `);
-        return (await transaction.query<SigningKeyRow>(all)).map(storedKey);
-      });
+    async lock() {
+      await db.query(sql`select pg_advisory_xact_lock(hashtext('auth.signing_key'))`);
     },
 
     async all() {
-      return (await db.query<SigningKeyRow>(all)).map(storedKey);
+      const rows = await db.query<SigningKeyRow>(sql`
+        select key_id, public_key, sealed_private_key, signs_at
+        from auth.signing_key
+        order by signs_at desc, key_id
+      `);
+      return rows.map((row) => ({
+        keyId: row.key_id,
+        publicKey: row.public_key,
+        sealedPrivateKey: row.sealed_private_key,
+        signsAt: row.signs_at,
+      }));
+    },
+
+    async add({ keyId, publicKey, sealedPrivateKey }, afterMs) {
+      const [row] = await db.query<{ signs_at: Date }>(sql`
+        insert into auth.signing_key (key_id, public_key, sealed_private_key, signs_at)
+        values (
+          ${keyId}, ${JSON.stringify(publicKey)}::jsonb, ${sealedPrivateKey},
+          clock_timestamp() + ${afterMs}::bigint * interval '1 millisecond'
+        )
+        returning signs_at
+      `);
+      if (row === undefined) throw new Error(`the signing key ${keyId} was not stored`);
+      return row.signs_at;
+    },
+
+    async removeReplaced(afterMs) {
+      await db.query(sql`
+        delete from auth.signing_key as old
+        where exists (
+          select from auth.signing_key as next
+          where next.signs_at > old.signs_at
+            and next.signs_at < now() - ${afterMs}::bigint * interval '1 millisecond'
+        )
+      `);
     },
   };
-}
-
-function storedKey(row: SigningKeyRow): StoredSigningKey {
-  return { keyId: row.key_id, publicKey: row.public_key, sealedPrivateKey: row.sealed_private_key };
 }

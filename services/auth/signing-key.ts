@@ -10,13 +10,19 @@ import {
 import { ConfigError } from "../../lib/config/env.ts";
 import { accessTokenAlgorithm } from "../../lib/rpc/tokens.ts";
 
-/** A key pair as it is stored. */
-export interface StoredSigningKey {
+/** A key pair as it is made. */
+export interface NewSigningKey {
   /** The thumbprint of the public key, which tokens name as `kid`. */
   readonly keyId: string;
   readonly publicKey: JWK;
   /** Initialisation vector, tag and the private key as JWK, sealed by AES-256-GCM. */
   readonly sealedPrivateKey: Uint8Array;
+}
+
+/** A key pair as it is stored. */
+export interface StoredSigningKey extends NewSigningKey {
+  /** From when on it signs; until then it is only published. */
+  readonly signsAt: Date;
 }
 
 /** A key that signs. */
@@ -30,7 +36,7 @@ const ivBytes = 12;
 const tagBytes = 16;
 
 /** Makes a key pair, its private half sealed by the installation's secret. */
-export async function drawSigningKey(secretKey: string): Promise<StoredSigningKey> {
+export async function drawSigningKey(secretKey: string): Promise<NewSigningKey> {
   const pair = await generateKeyPair(accessTokenAlgorithm, { extractable: true });
   const [publicKey, privateKey] = await Promise.all([exportJWK(pair.publicKey), exportJWK(pair.privateKey)]);
   const keyId = await calculateJwkThumbprint(publicKey);
@@ -43,7 +49,7 @@ export async function drawSigningKey(secretKey: string): Promise<StoredSigningKe
 }
 
 /** Opens a stored key. Throws a ConfigError when it was sealed by another secret. */
-export async function openSigningKey(secretKey: string, stored: StoredSigningKey): Promise<SigningKey> {
+export async function openSigningKey(secretKey: string, stored: NewSigningKey): Promise<SigningKey> {
   const jwk = JSON.parse(unseal(secretKey, stored)) as JWK;
   const privateKey = await importJWK(jwk, accessTokenAlgorithm);
   if (privateKey instanceof Uint8Array) throw new TypeError(`signing key ${stored.keyId} is not a key pair`);
@@ -58,7 +64,7 @@ function seal(secretKey: string, keyId: string, text: string): Uint8Array {
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
 }
 
-function unseal(secretKey: string, { keyId, sealedPrivateKey }: StoredSigningKey): string {
+function unseal(secretKey: string, { keyId, sealedPrivateKey }: NewSigningKey): string {
   const sealed = Buffer.from(sealedPrivateKey);
   const decipher = createDecipheriv(cipherName, sealingKey(secretKey), sealed.subarray(0, ivBytes))
     .setAAD(Buffer.from(keyId))

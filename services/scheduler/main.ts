@@ -4,9 +4,11 @@ import { logger } from "../../lib/log/log.ts";
 import { Database } from "../../lib/postgres/database.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { networkTransport } from "../../lib/rpc/client.ts";
+import { followRevocations } from "../../lib/rpc/follow-revocations.ts";
 import { internalToken } from "../../lib/rpc/internal-token.ts";
 import { keysOverHttp } from "../../lib/rpc/key-set.ts";
 import { servicePeers } from "../../lib/rpc/peer-limits.ts";
+import { Revocations } from "../../lib/rpc/revocations.ts";
 import { serve } from "../../lib/rpc/serve.ts";
 import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { fileStorage } from "../../lib/storage/file-storage.ts";
@@ -35,11 +37,15 @@ await using service = await scheduler({
   transportTo: (url) => networkTransport({ url, token }),
   taskio: () => taskio,
 });
+using auth = networkTransport({ url: config.authUrl, token });
+const revocations = new Revocations();
+await using _following = followRevocations({ auth, revocations, log });
 await using server = await serve({
   host: config.host,
   port: config.port,
   services: [service],
-  verify: tokenVerifier({ fetchKeys: keysOverHttp(config.authUrl), secretKey }),
+  verify: tokenVerifier({ fetchKeys: keysOverHttp(config.authUrl), secretKey, revocations }),
+  revocations,
   log,
   limits: servicePeers,
 });
