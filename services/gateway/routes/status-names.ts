@@ -52,7 +52,8 @@ const engineNodeStatusOf = new Map<TaskState, EngineNodeStatus>([
 const waldiezStatusOf = new Map<TaskState, WaldiezStatus>([
   [TaskState.PENDING, "PENDING"],
   [TaskState.QUEUED, "PENDING"],
-  [TaskState.STARTING, "RUNNING"],
+  // It is running once its program is.
+  [TaskState.STARTING, "PENDING"],
   [TaskState.RUNNING, "RUNNING"],
   [TaskState.WAITING_FOR_INPUT, "WAITING_FOR_INPUT"],
   [TaskState.COMPLETED, "COMPLETED"],
@@ -85,4 +86,9 @@ export function waldiezStatus(state: TaskState): WaldiezStatus {
 /** The states of tasks that the Waldiez runner calls so. */
 export function taskStatesOf(status: WaldiezStatus): TaskState[] {
   return [...waldiezStatusOf].filter(([, name]) => name === status).map(([state]) => state);
+}
+
+/** The name of a task's state, as refusals tell it (`waiting_for_input`), as the Waldiez runner calls the state. */
+export function waldiezStatusNamed(stateName: string): WaldiezStatus {
+  return waldiezStatus(TaskState[stateName.toUpperCase() as keyof typeof TaskState]);
 }

@@ -1,0 +1,20 @@
+import type { HttpCall } from "../../http/route.ts";
+import type { FetchFile } from "./fetch-file.ts";
+
+/** How the Waldiez runner's routes are set up. */
+export interface WaldiezSettings {
+  /** How many tasks of a client may be active; 0 for any number. */
+  readonly maxJobs: number;
+  /** How long questions wait for their answers where the client does not say, in seconds; 0 for ever. */
+  readonly inputTimeoutSeconds: number;
+  /** How long a task may run, in seconds; 0 for as long as any may. */
+  readonly maxTaskSeconds: number;
+}
+
+/** What the Waldiez runner's routes need besides the services behind. */
+export interface WaldiezNeeds {
+  readonly settings: WaldiezSettings;
+  readonly fetchFile: FetchFile;
+  /** Rejects when the operator's service does not let the caller make a task. */
+  readonly permit: (call: Pick<HttpCall, "caller" | "signal">) => Promise<void>;
+}
