@@ -194,6 +194,7 @@ CASE
     ELSE next_at
 END),
   workflow_id uuid,
+  updated_at timestamp with time zone,
   sealed_env bytea,
   constraint schedule_pkey PRIMARY KEY (schedule_id)
 ) with (fillfactor=70);

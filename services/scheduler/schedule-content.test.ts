@@ -30,7 +30,18 @@ function aSchedule(more: Partial<Schedule> = {}): Schedule {
   };
   const work = { starting: [], waiting: [], cancelling: [] };
   const place = { scheduleId: "s", partition: 1, clientId: "alice", workflowId: "w1", revision: 0 };
-  return { ...place, ...none, ...work, content, nextAt, paused, name, createdAt: now, ...more };
+  return {
+    ...place,
+    ...none,
+    ...work,
+    content,
+    nextAt,
+    paused,
+    name,
+    createdAt: now,
+    updatedAt: now,
+    ...more,
+  };
 }
 
 const change = (schedule: Schedule, more: ScheduleInit, ...parts: string[]) =>
@@ -69,6 +80,15 @@ describe("newContent", () => {
     expect(kept?.case === "workflow" && kept.value).toMatchObject({ workflowId: "w9" });
     expect(kept?.case === "workflow" && kept.value.workflow).toBeUndefined();
   });
+
+  test("refuses one that ends before it fires", () => {
+    const endsAt = timestampFromDate(new Date("2026-01-02T06:00:00Z"));
+    const stored = (schedule: ScheduleInit) => newContent(given(schedule), { workflowId: undefined, now });
+    expect(() => stored({ endsAt })).toThrow("schedule.timing.cron");
+    expect(() => stored({ endsAt, timing: onceAt(new Date("2026-01-02T06:00:00Z")) })).toThrow("timing.at");
+    const justAfter = timestampFromDate(new Date("2026-01-02T06:00:00.001Z"));
+    expect(stored({ endsAt: justAfter }).nextAt).toEqual(new Date("2026-01-02T06:00:00Z"));
+  });
 });
 
 describe("changedContent", () => {
@@ -104,5 +124,19 @@ describe("changedContent", () => {
       resumedAt,
       paused: true,
     });
+  });
+
+  test("fires no more from its end on, and goes on when that is put off", () => {
+    const before = aSchedule({ nextAt: new Date("2026-01-02T06:00:00Z") });
+    const endsAt = timestampFromDate(new Date("2026-01-02T06:00:00Z"));
+    const ended = change(before, { endsAt }, "ends_at");
+    expect(ended.nextAt).toBeUndefined();
+    expect(ended.content.endsAt).toEqual(endsAt);
+    const current = aSchedule({ content: ended.content, nextAt: undefined });
+    const later = timestampFromDate(new Date("2026-01-02T06:00:01Z"));
+    expect(change(current, { endsAt: later }, "ends_at").nextAt).toEqual(new Date("2026-01-02T06:00:00Z"));
+    expect(change(current, {}, "ends_at").nextAt).toEqual(new Date("2026-01-02T06:00:00Z"));
+    expect(change(before, { endsAt: later }, "ends_at").nextAt).toEqual(before.nextAt);
+    expect(change(before, { endsAt }, "name").content.endsAt).toBeUndefined();
   });
 });

@@ -13,6 +13,7 @@ import type { TaskProgram } from "./program-env.ts";
 import { policiesOf, type Schedule, timesOf } from "./schedule.ts";
 import { decideFirings } from "./schedule-decision.ts";
 import type { ScheduleContent } from "./schedule-store.ts";
+import { before } from "./schedule-times.ts";
 
 /** The content of a schedule that is stored. Throws `FIELD_INVALID` when it would never fire. `workflowId` is the stored workflow that it starts by its id. */
 export function newContent(
@@ -49,10 +50,13 @@ export function changedContent(
   });
   if (parts.has("timing")) Object.assign(merged, { timing: given.timing });
   if (parts.has("target")) Object.assign(merged, { target: given.target });
+  if (parts.has("ends_at")) Object.assign(merged, { endsAt: given.endsAt });
   if (parts.has("catch_up_window")) Object.assign(merged, { catchUpWindow: given.catchUpWindow });
   const { name, paused } = merged;
   const resumedAt = current.paused && !paused ? now : current.resumedAt;
-  const nextAt = isOtherTiming(current.content, merged) ? firstFiring(merged, now) : current.nextAt;
+  const nextAt = isOtherTiming(current.content, merged)
+    ? firstFiring(merged, now)
+    : nextWithEnd(current, merged, now);
   const target = parts.has("target")
     ? { workflowId, ...targetOf(merged, workflowId) }
     : { workflowId: current.workflowId, content: merged, program: undefined };
@@ -64,14 +68,25 @@ function isOtherTiming(before: ScheduleMessage, after: ScheduleMessage): boolean
   return !equals(Schedule_TimingSchema, before.timing, after.timing);
 }
 
+/** When a schedule fires next of which the timing stays, and perhaps not the end: one that had ended goes on from `now`. */
+function nextWithEnd({ nextAt, content }: Schedule, merged: ScheduleMessage, now: Date): Date | undefined {
+  const { endsAt } = merged;
+  const isSameEnd = endsAt?.seconds === content.endsAt?.seconds && endsAt?.nanos === content.endsAt?.nanos;
+  if (isSameEnd) return nextAt;
+  const timing = timesOf(merged);
+  if ("fault" in timing) return nextAt;
+  return timing.times.next(nextAt === undefined ? now : before(nextAt));
+}
+
 /** When a schedule that is stored, or gets another timing, fires first. */
 function firstFiring(given: ScheduleMessage, now: Date): Date {
-  const timing = timesOf(given.timing);
+  const timing = timesOf(given);
   if ("fault" in timing) throw neverFires(timing.at, timing.fault);
   const { times } = timing;
   const isOnce = given.timing?.kind.case === "at";
   const nextAt = times.next(isOnce ? new Date(0) : now);
-  if (nextAt === undefined) throw neverFires(".cron", "never comes");
+  if (nextAt === undefined)
+    throw neverFires(isOnce ? ".at" : ".cron", "never comes before the schedule ends");
   if (nextAt > now) return nextAt;
   const fresh = { paused: false, nextAt, resumedAt: undefined, lastFiringAt: undefined, waiting: [] };
   const decision = decideFirings({ times, ...policiesOf(given), ...fresh }, { now, liveRunIds: [] });

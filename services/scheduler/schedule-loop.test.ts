@@ -37,6 +37,7 @@ const aSchedule = (more: Partial<Schedule> = {}): Schedule => ({
   waiting: [],
   cancelling: [],
   createdAt: now,
+  updatedAt: now,
   ...more,
 });
 

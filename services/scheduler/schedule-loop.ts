@@ -110,7 +110,7 @@ function isUnderWay({ starting, cancelling }: Pick<Schedule, "starting" | "cance
 
 function decidedOn({ schedule, liveRunIds }: DueSchedule, now: Date): DecidedSchedule | undefined {
   if (isUnderWay(schedule)) return undefined;
-  const timing = timesOf(schedule.content.timing);
+  const timing = timesOf(schedule.content);
   if ("fault" in timing) {
     // It was checked when it was stored; only another version of this code, or of the time zones, refuses it.
     const { lastFiringAt } = schedule;

@@ -13,13 +13,15 @@ const maxNextFirings = 10;
 
 /** A schedule as lists show it: without its next firings and the file of its task. */
 export function scheduleMessage(schedule: Schedule): ScheduleMessage {
-  const { content, createdAt, lastFiringAt, lastRunId, lastFailure } = schedule;
+  const { content, createdAt, updatedAt, lastFiringAt, lastRunId, lastFailure } = schedule;
   return create(ScheduleSchema, {
     ...clone(ScheduleSchema, content),
     scheduleId: schedule.scheduleId,
     name: schedule.name,
     paused: schedule.paused,
+    clientId: schedule.clientId,
     createdAt: timestampFromDate(createdAt),
+    updatedAt: timestampFromDate(updatedAt),
     ...(lastFiringAt && { lastFiringAt: timestampFromDate(lastFiringAt) }),
     lastRunId: lastRunId ?? "",
     ...(lastFailure && { lastFailure: failureMessage(lastFailure) }),
@@ -38,7 +40,7 @@ export function wholeScheduleMessage(schedule: Schedule, program: Uint8Array | u
 }
 
 function nextFirings({ paused, nextAt, content }: Schedule): readonly Date[] {
-  const timing = timesOf(content.timing);
+  const timing = timesOf(content);
   if (paused || nextAt === undefined || "fault" in timing) return [];
   return firstTimes(timing.times, { from: nextAt, count: maxNextFirings });
 }

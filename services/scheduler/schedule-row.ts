@@ -23,6 +23,7 @@ export interface ScheduleRow {
   readonly waiting_firings: readonly Date[];
   readonly cancelling_runs: readonly string[];
   readonly created_at: Date;
+  readonly updated_at: Date | null;
 }
 
 /** The columns of a `ScheduleRow`, of the table under the name `schedule`. */
@@ -30,7 +31,7 @@ export const scheduleColumns = sql`
   schedule.schedule_id, schedule.partition, schedule.client_id, schedule.name, schedule.workflow_id,
   schedule.content, schedule.paused, schedule.revision, schedule.next_at, schedule.resumed_at,
   schedule.last_firing_at, schedule.last_run_id, schedule.last_failure, schedule.starting_firings,
-  schedule.waiting_firings, schedule.cancelling_runs, schedule.created_at
+  schedule.waiting_firings, schedule.cancelling_runs, schedule.created_at, schedule.updated_at
 `;
 
 export function scheduleOfRow(row: ScheduleRow): Schedule {
@@ -55,5 +56,6 @@ export function scheduleOfRow(row: ScheduleRow): Schedule {
     waiting: row.waiting_firings,
     cancelling: row.cancelling_runs,
     createdAt: row.created_at,
+    updatedAt: row.updated_at ?? row.created_at,
   };
 }

@@ -61,12 +61,12 @@ export async function startCommand(
   const about = { runId, clientId, requestId, scheduleId, scheduledAt: timestampFromDate(scheduledAt) };
   const target = content.target?.kind;
   if (target?.case === "task") {
-    const { program, input } = target.value;
+    const { program, input, labels } = target.value;
     const file = await programOf(scheduleId);
     if (program === undefined || file === undefined) {
       throw new DomainError("SCHEDULE_NOT_FOUND", "the schedule was deleted", { schedule_id: scheduleId });
     }
-    const value = create(SubmitTaskRequestSchema, { program: { ...program, ...file }, input });
+    const value = create(SubmitTaskRequestSchema, { program: { ...program, ...file }, input, labels });
     return create(ExecuteRequestSchema, { ...about, command: { case: "submitTask", value } });
   }
   if (target?.case !== "workflow") throw new Error(`schedule ${scheduleId} has no target`);

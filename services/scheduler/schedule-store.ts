@@ -54,12 +54,12 @@ export function scheduleStore(db: Database, envs: Pick<EnvSeal, "seal">) {
           await transaction.query(sql`
             insert into scheduler.schedule (
               schedule_id, partition, client_id, name, workflow_id, content, program, sealed_env, paused, next_at,
-              created_at
+              created_at, updated_at
             )
             values (
               ${scheduleId}::uuid, ${partition}, ${request.clientId}, ${name}, ${workflowId}::uuid,
               ${toBinary(ScheduleSchema, content)}::bytea, ${program?.content}::bytea,
-              ${program && envs.seal(program.env, scheduleId)}::bytea, ${paused}, ${nextAt}, ${noted.now}
+              ${program && envs.seal(program.env, scheduleId)}::bytea, ${paused}, ${nextAt}, ${noted.now}, ${noted.now}
             )
           `);
         }
@@ -95,6 +95,7 @@ export function scheduleStore(db: Database, envs: Pick<EnvSeal, "seal">) {
             paused = ${paused},
             next_at = ${nextAt},
             resumed_at = ${resumedAt},
+            updated_at = ${noted.now},
             revision = revision + 1
           where schedule_id = ${scheduleId}::uuid
         `);

@@ -17,6 +17,16 @@ export function once(at: Date): Times {
   return { next: (after) => (at > after ? at : undefined) };
 }
 
+/** Those of the instants that come before another one. */
+export function ending(times: Times, end: Date): Times {
+  return {
+    next(after) {
+      const at = times.next(after);
+      return at !== undefined && at < end ? at : undefined;
+    },
+  };
+}
+
 /**
  * The last `count` instants of those from `from` to `to`, both included, oldest
  * first. Takes about a thousand questions to `times`, plus `count`, plus one for

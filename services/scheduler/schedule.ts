@@ -7,7 +7,7 @@ import {
 import { compileCron } from "./core/cron.ts";
 import type { Failure } from "./core/event.ts";
 import type { CatchUp, FiringState, Overlap } from "./schedule-decision.ts";
-import { once, type Times } from "./schedule-times.ts";
+import { ending, once, type Times } from "./schedule-times.ts";
 
 /** How old a missed firing may be when the schedule does not say. */
 const defaultCatchUpWindowMs = 60 * 60 * 1_000;
@@ -37,10 +37,23 @@ export interface Schedule {
   /** Runs that are to be cancelled before anything is started. */
   readonly cancelling: readonly string[];
   readonly createdAt: Date;
+  /** When a request changed it last. */
+  readonly updatedAt: Date;
 }
 
-/** When a schedule fires, or what is wrong with what it says, with the path within `timing`. */
-export function timesOf(
+/** When a schedule fires, until its end, or what is wrong with what it says, with the path within `timing`. */
+export function timesOf({
+  timing,
+  endsAt,
+}: Pick<ScheduleMessage, "timing" | "endsAt">):
+  | { readonly times: Times }
+  | { readonly fault: string; readonly at: string } {
+  const timed = endlessTimesOf(timing);
+  if ("fault" in timed || endsAt === undefined) return timed;
+  return { times: ending(timed.times, timestampDate(endsAt)) };
+}
+
+function endlessTimesOf(
   timing: ScheduleMessage["timing"],
 ): { readonly times: Times } | { readonly fault: string; readonly at: string } {
   switch (timing?.kind.case) {

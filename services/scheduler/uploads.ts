@@ -133,15 +133,32 @@ class Measured implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#content) {
-      this.#signal.throwIfAborted();
-      this.#size += chunk.length;
-      if (this.#size > maxProgramBytes) {
-        const message = `the file is larger than ${maxProgramBytes} bytes`;
-        throw new DomainError("TOO_LARGE", message, { limit: String(maxProgramBytes) });
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = () => reject(this.#signal.reason);
+    // Heard below, unless it comes between two chunks; then it is asked for.
+    aborted.catch(() => undefined);
+    this.#signal.addEventListener("abort", abort, { once: true });
+    const chunks = this.#content[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        this.#signal.throwIfAborted();
+        // A caller that is gone may never say so.
+        const { done, value } = await Promise.race([chunks.next(), aborted]);
+        if (done === true) return;
+        this.#measure(value);
+        yield value;
       }
-      this.#hash.update(chunk);
-      yield chunk;
+    } finally {
+      this.#signal.removeEventListener("abort", abort);
     }
+  }
+
+  #measure(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#size > maxProgramBytes) {
+      const message = `the file is larger than ${maxProgramBytes} bytes`;
+      throw new DomainError("TOO_LARGE", message, { limit: String(maxProgramBytes) });
+    }
+    this.#hash.update(chunk);
   }
 }

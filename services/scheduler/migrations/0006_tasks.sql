@@ -37,6 +37,10 @@ create table scheduler.task_reservation (
 create index task_reservation_by_client_idx on scheduler.task_reservation (client_id, dedupe_key);
 create index task_reservation_by_partition_idx on scheduler.task_reservation (partition, run_id);
 
+-- When a request changed it last; null in rows of older code, until one does.
+alter table scheduler.schedule
+  add column updated_at timestamptz;
+
 -- Files that tasks may be submitted of. The row is there before the file and goes
 -- after it, so that no file stays that nobody knows.
 create table scheduler.upload (

@@ -3,7 +3,7 @@
  * what depends on stored workflows and on the time.
  */
 import { create } from "@bufbuild/protobuf";
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { durationMs, type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   CatchUpPolicy,
   OverlapPolicy,
@@ -33,6 +33,7 @@ export const scheduleParts = [
   "overlap",
   "catch_up",
   "catch_up_window",
+  "ends_at",
 ] as const;
 
 export type SchedulePart = (typeof scheduleParts)[number];
@@ -51,6 +52,8 @@ export function givenFaults(schedule: Schedule): FieldFault[] {
     created_at: schedule.createdAt !== undefined,
     last_run_id: schedule.lastRunId !== "",
     last_failure: schedule.lastFailure !== undefined,
+    client_id: schedule.clientId !== "",
+    updated_at: schedule.updatedAt !== undefined,
   };
   return Object.entries(given).flatMap(([name, isGiven]) => {
     return isGiven ? [invalid(`schedule.${name}`, "is not given by the caller")] : [];
@@ -67,14 +70,11 @@ const faultsOfPart: Readonly<Record<SchedulePart, (schedule: Schedule) => FieldF
   paused: () => [],
 
   timing({ timing }) {
-    const times = timesOf(timing);
+    const times = timesOf({ ...(timing && { timing }) });
     if ("fault" in times) return [invalid(`schedule.timing${times.at}`, times.fault)];
     if (timing?.kind.case !== "at") return [];
     const faults: FieldFault[] = [];
-    const atMs = timestampDate(timing.kind.value).getTime();
-    if (!(atMs > 0 && atMs <= maxTimeMs)) {
-      faults.push(invalid("schedule.timing.at", "is not between the years 1970 and 9999"));
-    }
+    if (!isTime(timing.kind.value)) faults.push(invalid("schedule.timing.at", noTime));
     if (timing.timeZone !== "") {
       faults.push(invalid("schedule.timing.time_zone", "belongs to a cron expression"));
     }
@@ -90,8 +90,8 @@ const faultsOfPart: Readonly<Record<SchedulePart, (schedule: Schedule) => FieldF
         return below("schedule.target.workflow.", startFaults(request));
       }
       case "task": {
-        const { program, input } = target.kind.value;
-        const request = create(SubmitTaskRequestSchema, { ...(program && { program }), input });
+        const { program, input, labels } = target.kind.value;
+        const request = create(SubmitTaskRequestSchema, { ...(program && { program }), input, labels });
         return below("schedule.target.task.", submissionFaults(request));
       }
       default:
@@ -116,7 +116,17 @@ const faultsOfPart: Readonly<Record<SchedulePart, (schedule: Schedule) => FieldF
       ? []
       : [invalid("schedule.catch_up_window", "is not from 1 s to 365 days")];
   },
+  ends_at({ endsAt }) {
+    return endsAt === undefined || isTime(endsAt) ? [] : [invalid("schedule.ends_at", noTime)];
+  },
 };
+
+const noTime = "is not between the years 1970 and 9999";
+
+function isTime(time: Timestamp): boolean {
+  const ms = timestampDate(time).getTime();
+  return ms > 0 && ms <= maxTimeMs;
+}
 
 function below(root: string, faults: readonly FieldFault[]): FieldFault[] {
   return faults.map((fault) => ({ ...fault, path: root + fault.path }));

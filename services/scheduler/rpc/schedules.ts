@@ -24,10 +24,12 @@ import { changedContent, newContent } from "../schedule-content.ts";
 import { scheduleMessage, wholeScheduleMessage } from "../schedule-message.ts";
 import { runOfTrigger, type ScheduleStarts, startCommand } from "../schedule-start.ts";
 import type { Refused, ScheduleRequest, ScheduleStore } from "../schedule-store.ts";
+import { uploadNotFound } from "../uploads.ts";
 import { type LoadRun, type Owning, owningOf, runFor } from "./access.ts";
 import { pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { givenFaults, type SchedulePart, scheduleFaults, scheduleParts } from "./schedules-validate.ts";
 import type { StartSource } from "./start-source.ts";
+import { type ReadUpload, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults } from "./validate.ts";
 
 export interface SchedulesDeps {
@@ -35,6 +37,7 @@ export interface SchedulesDeps {
   readonly starts: { readonly find: StartSource["find"] } & Pick<ScheduleStarts, "programOf">;
   readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
+  readonly upload: ReadUpload;
 }
 
 type Schedules = Pick<
@@ -43,27 +46,41 @@ type Schedules = Pick<
 >;
 
 /** The RPCs about schedules. */
-export function schedules({ store, starts, router, load }: SchedulesDeps): Schedules {
+export function schedules({ store, starts, router, load, upload }: SchedulesDeps): Schedules {
   const whole = async (schedule: Schedule): Promise<ScheduleMessage> => {
     const isTask = schedule.content.target?.kind.case === "task";
     const program = isTask ? await starts.programOf(schedule.scheduleId) : undefined;
     return wholeScheduleMessage(schedule, program?.content);
   };
 
-  /** Finds the workflow that a schedule of a client is to start, and stores one that is sent along; answers its id when it is started by that. */
+  /** Finds what a schedule of a client is to start, and stores a workflow that is sent along; answers the schedule with it, and the workflow's id when it is started by that. */
   const targetOf = async (
-    owner: Owning,
     schedule: ScheduleMessage,
-  ): Promise<{ readonly workflowId: string | undefined }> => {
+    { owner, caller }: { readonly owner: Owning; readonly caller: Owning },
+  ): Promise<{ readonly workflowId: string | undefined; readonly given: ScheduleMessage }> => {
     const target = schedule.target?.kind;
-    if (target?.case !== "workflow") return { workflowId: undefined };
+    if (target?.case !== "workflow")
+      return { workflowId: undefined, given: await withFile(caller, schedule) };
     const { workflowId, workflowName } = target.value;
     const found = await starts.find(owner, target.value, "schedule.target.workflow.");
     if (found === undefined) {
       const metadata = { workflow_id: (workflowId || workflowName).slice(0, 200) };
       throw new DomainError("WORKFLOW_NOT_FOUND", "there is no such workflow", metadata);
     }
-    return { workflowId: workflowName === "" ? found.workflowId : undefined };
+    return { workflowId: workflowName === "" ? found.workflowId : undefined, given: schedule };
+  };
+
+  /** A schedule with the file of its task, where that was uploaded before. */
+  const withFile = async (caller: Owning, schedule: ScheduleMessage): Promise<ScheduleMessage> => {
+    const target = schedule.target?.kind;
+    if (target?.case !== "task" || target.value.program === undefined) return schedule;
+    const { program } = target.value;
+    const whole = await withUpload(program, { ...caller, read: upload });
+    if (whole === undefined) throw uploadNotFound(program.uploadId);
+    const copy = clone(ScheduleSchema, schedule);
+    // From here on the file is the schedule's own.
+    if (copy.target?.kind.case === "task") copy.target.kind.value.program = { ...whole, uploadId: "" };
+    return copy;
   };
 
   const scheduleFor = async (caller: Owning, scheduleId: string): Promise<Schedule> => {
@@ -83,12 +100,15 @@ export function schedules({ store, starts, router, load }: SchedulesDeps): Sched
         ...request,
         schedule: withoutEnv(schedule),
       });
-      // A repeat is answered as it was, whatever has become of the workflow.
-      const target = (await store.isNoted(noted)) ? undefined : await targetOf(caller, schedule);
+      // A repeat is answered as it was, whatever has become of the workflow, or of the file.
+      const target = (await store.isNoted(noted))
+        ? undefined
+        : await targetOf(schedule, { owner: caller, caller });
       const scheduleId = derivedUuid("schedule", caller.clientId, noted.requestId);
       const place = { scheduleId, partition: partitionOf(scheduleId) };
       const stored = await store.create(noted, place, (now) => {
-        return newContent(schedule, { ...resolved(target), now });
+        const { given, workflowId } = resolved(target);
+        return newContent(given, { workflowId, now });
       });
       return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
     },
@@ -123,10 +143,14 @@ export function schedules({ store, starts, router, load }: SchedulesDeps): Sched
         schedule: withoutEnv(schedule),
       });
       const isResolved = !parts.has("target") || (await store.isNoted(noted));
-      const target = isResolved ? undefined : await targetOf({ ...caller, clientId }, schedule);
+      const target = isResolved
+        ? undefined
+        : await targetOf(schedule, { owner: { ...caller, clientId }, caller });
       const stored = await store.change(noted, scheduleId, (current, now) => {
-        const { workflowId } = parts.has("target") ? resolved(target) : current;
-        return changedContent(current, { given: schedule, parts, workflowId, now });
+        const { workflowId, given } = parts.has("target")
+          ? resolved(target)
+          : { workflowId: current.workflowId, given: schedule };
+        return changedContent(current, { given, parts, workflowId, now });
       });
       return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
     },

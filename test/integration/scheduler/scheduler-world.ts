@@ -56,6 +56,8 @@ export interface World extends AsyncDisposable {
   readonly databaseUrl: string;
   readonly broker: Broker;
   readonly storage: Storage;
+  /** Where the storage keeps its files. */
+  readonly storageFolder: string;
   /** The runs whose transcripts were to be deleted, in order; as often as they were asked for. */
   readonly transcriptsDeleted: readonly string[];
   readonly replica: () => Promise<Replica>;
@@ -92,6 +94,7 @@ export async function world(
     databaseUrl: database.url,
     broker,
     storage: fileStorage(folder),
+    storageFolder: folder,
     transcriptsDeleted,
     async replica() {
       const incarnation = randomUUID();

@@ -313,6 +313,25 @@ describe("triggerSchedule", () => {
 });
 
 describe("schedules and their clients", () => {
+  test("end when they are to, whose they are is told, and when they were changed", async () => {
+    const endsAt = timestampFromDate(new Date(Date.now() + 2 * hourMs));
+    const schedule = await created({ endsAt });
+    expect(schedule).toMatchObject({ clientId: "alice", endsAt, updatedAt: schedule.createdAt });
+    expect(schedule.nextFirings.length).toBeGreaterThan(0);
+    expect(schedule.nextFirings.length).toBeLessThanOrEqual(2);
+    const { scheduleId } = schedule;
+    const past = timestampFromDate(new Date(Date.now() - hourMs));
+    const change = { schedule: { scheduleId, endsAt: past }, updateMask: { paths: ["ends_at"] } };
+    const ended = (await client.updateSchedule(change)).schedule;
+    expect(ended?.nextFirings).toEqual([]);
+    expect(timestampDate(ended?.updatedAt ?? past) > timestampDate(schedule.updatedAt ?? endsAt)).toBe(true);
+    expect((await client.triggerSchedule({ scheduleId })).run?.scheduleId).toBe(scheduleId);
+    const unended = { schedule: { scheduleId }, updateMask: { paths: ["ends_at"] } };
+    expect((await client.updateSchedule(unended)).schedule?.nextFirings).toHaveLength(10);
+    await expect(created({ endsAt: past })).rejects.toMatchObject({ code: Code.InvalidArgument });
+    await expect(created({ updatedAt: past })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  });
+
   test("are stored once for one request", async () => {
     const schedule = aSchedule({ name: "once" });
     const first = await client.createSchedule({ schedule, requestId: "create" });
