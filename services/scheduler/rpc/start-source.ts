@@ -43,7 +43,8 @@ export function startSource({ workflows, planOf, knownHandlers }: StartSourceDep
     { workflowId, workflowName }: Pick<StartRunRequest, "workflowId" | "workflowName">,
   ): Promise<FoundWorkflow | undefined> => {
     const isId = isRunId(workflowId);
-    if (!isId && workflowName === "") return undefined;
+    // No stored name holds a NUL, which Postgres could not be asked for.
+    if (!isId && (workflowName === "" || workflowName.includes("\0"))) return undefined;
     const clientId = caller.admin && isId ? undefined : caller.clientId;
     const found = await workflows.find(clientId, isId ? { workflowId } : { name: workflowName });
     return found && { workflowId: found.workflowId, workflowVersion: found.version };
