@@ -88,7 +88,11 @@ class Call {
     try {
       yield* requests;
     } catch (thrown) {
-      if (thrown instanceof ConnectError) explainConnectError(thrown);
+      if (thrown instanceof ConnectError) {
+        // What can not be read is the caller's mistake, whatever Connect calls it: a frame that is none.
+        if (thrown.code === Code.Internal) Object.assign(thrown, { code: Code.InvalidArgument });
+        explainConnectError(thrown);
+      }
       this.#abort(thrown);
       throw thrown;
     }

@@ -74,8 +74,8 @@ const reasonOfConnect: Readonly<Partial<Record<Code, Reason>>> = {
   [Code.Unavailable]: "SERVICE_UNAVAILABLE",
 };
 
-/** How Connect begins what it says of a message whose bytes are not of its type; it takes the code INTERNAL for that. */
-const undecodable = "parse binary: ";
+/** How Connect begins what it says of a message whose bytes are not of its type or not compressed as it says; it takes the code INTERNAL for that. */
+const undecodable = /^(parse binary: |decompression failed$)/;
 
 /** The challenge that goes with a refused token (RFC 6750 §3). */
 const challengeOf: Readonly<Partial<Record<Reason, string>>> = {
@@ -121,7 +121,7 @@ export function explainConnectError(
   error: ConnectError,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  if (error.code === Code.Internal && error.rawMessage.startsWith(undecodable)) {
+  if (error.code === Code.Internal && undecodable.test(error.rawMessage)) {
     Object.assign(error, { code: Code.InvalidArgument });
   }
   const reason = reasonOfConnect[error.code];
