@@ -12,7 +12,7 @@ import { runStateMessage, taskStateMessage } from "../../services/scheduler/stat
 import { workflowStore } from "../../services/scheduler/workflow-store.ts";
 import { until } from "../support/until.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Dice } from "./dice.ts";
+import type { Dice } from "../support/dice.ts";
 import { nodesOf, type Shape, type ShapeName, shapes } from "./shapes.ts";
 
 /** How long everything may take to settle on a slow machine. */

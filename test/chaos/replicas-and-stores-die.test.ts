@@ -13,7 +13,7 @@ import { delay } from "../../lib/async/delay.ts";
 import { sql } from "../../lib/postgres/sql.ts";
 import { until } from "../support/until.ts";
 import { type Cluster, leaseMs, replicas, startCluster, workers } from "./cluster.ts";
-import { Dice } from "./dice.ts";
+import { Dice } from "../support/dice.ts";
 import { Load } from "./load.ts";
 
 const seed = Number(process.env["CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
