@@ -22,6 +22,8 @@ export interface TokenGrant {
   readonly familyId?: string;
   /** How the issuer of the token that this one is given for names whom it is for. Absent when it is given for none. */
   readonly externalSubject?: string;
+  /** As which issuer its bearer knows this server. Absent when nobody said. */
+  readonly issuer?: string;
 }
 
 /** A token and until when it is good. */
@@ -32,7 +34,7 @@ export interface AccessToken {
 
 /** Issues a token (a JWT in the form of RFC 9068). */
 export async function accessToken(
-  { clientId, audience, scopes, familyId, externalSubject }: TokenGrant,
+  { clientId, audience, scopes, familyId, externalSubject, issuer = accessTokenIssuer }: TokenGrant,
   {
     key,
     issuedAt,
@@ -48,7 +50,7 @@ export async function accessToken(
     ...(externalSubject !== undefined && { [externalSubjectClaim]: externalSubject }),
   })
     .setProtectedHeader({ alg: accessTokenAlgorithm, typ: accessTokenType, kid: key.keyId })
-    .setIssuer(accessTokenIssuer)
+    .setIssuer(issuer)
     .setSubject(clientId)
     .setAudience(audience)
     .setJti(randomUUID())

@@ -17,6 +17,8 @@ import type { AuthSettings } from "./config.ts";
 import { credentialsCheck } from "./credentials.ts";
 import { expiryLoop } from "./expiry-loop.ts";
 import { expiryStore } from "./expiry-store.ts";
+import { exchangedTokens } from "./federation/exchanged-tokens.ts";
+import { tokenExchange } from "./federation/token-exchange.ts";
 import { RevocationFeed } from "./revocation-feed.ts";
 import { revocationStore } from "./revocation-store.ts";
 import { revocationService } from "./rpc/revocation-service.ts";
@@ -81,8 +83,17 @@ export async function auth({ db, secretKey, settings, log }: AuthParts): Promise
     verify: tokenVerifier({ fetchKeys, secretKey, revocations }),
     learnRevocations,
   });
+  const exchange = tokenExchange({
+    settings: settings.federation,
+    findClient: async (clientId) => {
+      const client = await clients.find(clientId);
+      return client && { ...client, isUsable: !client.isDisabled && !client.isDeleted };
+    },
+    issue: exchangedTokens({ db, sign }),
+  });
   const service = authService({
     clients,
+    exchange,
     audit,
     keys,
     tokens,

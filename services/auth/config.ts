@@ -3,6 +3,7 @@ import { ConfigError, milliseconds, port, readEnv, type Secret, secret } from ".
 import { longestAccessTokenMs } from "./access-token.ts";
 import type { PresetClient } from "./bootstrap-clients.ts";
 import type { Audience } from "./client.ts";
+import { type FederationSettings, federationSettings, federationVariables } from "./federation/settings.ts";
 
 /** How auth works. */
 export interface AuthSettings {
@@ -14,6 +15,8 @@ export interface AuthSettings {
   readonly signingKeyMs: number;
   /** Clients that exist because the operator says so. */
   readonly presets: readonly PresetClient[];
+  /** Whose tokens are taken besides ours. */
+  readonly federation: FederationSettings;
 }
 
 /** What the process needs besides auth itself. */
@@ -39,6 +42,7 @@ const presetSecret = secret.optional();
 const dayMs = 24 * 3_600_000;
 
 const settingsSchema = {
+  ...federationVariables,
   /** How long an access token is good. What is taken back is remembered for as long as the longest. */
   ACCESS_TOKEN_MS: milliseconds.min(60_000).max(longestAccessTokenMs).default(3_600_000),
   REFRESH_TOKEN_MS: milliseconds
@@ -76,6 +80,7 @@ export function readSettings(env: NodeJS.ProcessEnv): AuthSettings {
     refreshTokenMs: read.REFRESH_TOKEN_MS,
     signingKeyMs: read.SIGNING_KEY_MS,
     presets: presetsOf(read),
+    federation: federationSettings(read),
   };
 }
 

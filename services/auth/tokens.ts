@@ -25,6 +25,13 @@ import { drawRefreshToken, isRefreshToken, refreshTokenHash, refreshVerdict } fr
 import { type RefreshFamily, refreshTokenStore } from "./refresh-token-store.ts";
 import { revocationStore } from "./revocation-store.ts";
 
+/** From where tokens are asked for. */
+export interface TokenOrigin {
+  readonly address: string;
+  /** As which issuer whoever asks knows this server. */
+  readonly issuer: string;
+}
+
 /** How much longer than a token's life its revocation is kept, for clocks that differ. */
 export const toleranceMs = 60_000;
 
@@ -65,7 +72,7 @@ export class Tokens {
   }
 
   /** New tokens, and with them a new family. `scopes` are some of the client's, or empty for all. */
-  async issue(clientId: string, scopes: readonly string[], address: string): Promise<TokenPair> {
+  async issue(clientId: string, scopes: readonly string[], origin: TokenOrigin): Promise<TokenPair> {
     return await this.#needs.db.transaction(async (transaction) => {
       const held = await clientStore(transaction).hold(clientId);
       // It was disabled or deleted since its secret was checked.
@@ -78,7 +85,7 @@ export class Tokens {
         family,
         scopes: granted,
         action: "token_issued",
-        address,
+        origin,
       });
     });
   }
@@ -91,13 +98,15 @@ export class Tokens {
   async refresh(
     shown: {
       readonly token: string;
+      /** Whose it must be; undefined when nobody said. */
+      readonly client: StoredClient | undefined;
       readonly audience: Audience | undefined;
       readonly scopes: readonly string[];
     },
-    address: string,
+    origin: TokenOrigin,
   ): Promise<TokenPair> {
     const refreshed = await this.#needs.db.transaction(async (transaction) =>
-      this.#refreshIn(transaction, shown, address),
+      this.#refreshIn(transaction, shown, origin),
     );
     if (refreshed !== "reused") return refreshed;
     await this.#needs.learnRevocations();
@@ -126,19 +135,21 @@ export class Tokens {
     transaction: Transaction,
     {
       token,
+      client,
       audience,
       scopes,
     }: {
       readonly token: string;
+      readonly client: StoredClient | undefined;
       readonly audience: Audience | undefined;
       readonly scopes: readonly string[];
     },
-    address: string,
+    origin: TokenOrigin,
   ): Promise<TokenPair | "reused"> {
     const store = refreshTokenStore(transaction);
     const hash = refreshTokenHash(token);
     const found = isRefreshToken(token) ? await store.find(hash) : undefined;
-    if (found === undefined)
+    if (found === undefined || (client !== undefined && client.clientId !== found.clientId))
       throw new DomainError("TOKEN_INVALID", "this is no refresh token of this installation");
     const { familyId, clientId } = found;
     const held = await clientStore(transaction).hold(clientId);
@@ -149,7 +160,7 @@ export class Tokens {
       throw new DomainError("TOKEN_REVOKED", "the refresh token was taken back");
     if (verdict === "expired") throw new DomainError("TOKEN_EXPIRED", "the refresh token has expired");
     if (verdict === "reused") {
-      await auditStore(transaction).note("refresh_token_reused", { clientId, address });
+      await auditStore(transaction).note("refresh_token_reused", { clientId, address: origin.address });
       await this.#revokeFamily(transaction, familyId);
       return "reused";
     }
@@ -165,7 +176,7 @@ export class Tokens {
       family: found,
       scopes: granted,
       action: "token_refreshed",
-      address,
+      origin,
     });
   }
 
@@ -177,12 +188,12 @@ export class Tokens {
       family: { familyId },
       scopes,
       action,
-      address,
+      origin,
     }: {
       readonly family: RefreshFamily;
       readonly scopes: readonly Scope[];
       readonly action: AuditAction;
-      readonly address: string;
+      readonly origin: TokenOrigin;
     },
   ): Promise<TokenPair> {
     const { clientId, audience } = client;
@@ -193,9 +204,9 @@ export class Tokens {
       refreshTokenHash(refreshToken),
       refreshTokenMs,
     );
-    await auditStore(transaction).note(action, { clientId, address });
+    await auditStore(transaction).note(action, { clientId, address: origin.address });
     const access = await sign(
-      { clientId, audience, scopes, familyId },
+      { clientId, audience, scopes, familyId, issuer: origin.issuer },
       { issuedAt, lifetimeMs: accessTokenMs },
     );
     return { access, refresh: { token: refreshToken, expiresAt }, audience, scopes };

@@ -2,6 +2,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type {
   CreateClientRequest,
+  ExchangeTokenRequest,
   IntrospectTokenRequest,
   IssueTokenRequest,
   ListAuditEntriesRequest,
@@ -55,7 +56,19 @@ const audience = z.int().transform((value, context) => {
 const shown = { clientId: required(200), clientSecret: required(200) };
 const issue = z.object({ ...shown, scopes: askedScopes });
 const aboutToken = z.object({ ...shown, token: required(maxTokenLength) });
-const refresh = z.object({ refreshToken: required(maxTokenLength), audience, scopes: askedScopes });
+const refresh = z
+  .object({
+    refreshToken: required(maxTokenLength),
+    audience,
+    scopes: askedScopes,
+    clientId: upTo(200),
+    clientSecret: upTo(200),
+  })
+  .refine(({ clientId, clientSecret }) => (clientId === "") === (clientSecret === ""), {
+    path: ["clientId"],
+    message: "comes with a client_secret, and without one when there is none",
+  });
+const exchange = z.object({ token: required(maxTokenLength) });
 
 const create = z.object({
   clientId: upTo(200).regex(/^[\w.:@-]*$/, "has a character that is none of A-Z a-z 0-9 . _ : @ -"),
@@ -110,6 +123,8 @@ const changeable = {
 export const validIssue = (request: IssueTokenRequest) => validated(issue, request);
 
 export const validRefresh = (request: RefreshTokenRequest) => validated(refresh, request);
+
+export const validExchange = (request: ExchangeTokenRequest) => validated(exchange, request);
 
 /** Credentials, and the token that they are shown for. */
 export const validAboutToken = (request: Omit<IntrospectTokenRequest, "$typeName">) =>

@@ -14,6 +14,13 @@ export interface RegisteredClient {
   readonly isUsable: boolean;
 }
 
+/** What a token of ours is to be for. */
+export interface ExternalGrant {
+  readonly grant: TokenGrant;
+  /** Whether it is for a client that has a record. */
+  readonly isRegistered: boolean;
+}
+
 /** Finds a client by its `client_id` alone. */
 export type FindClient = (clientId: string) => Promise<RegisteredClient | undefined>;
 
@@ -35,7 +42,7 @@ export async function issuerGrant(
   issuer: Issuer,
   claims: Claims & { readonly sub: string },
   findClient: FindClient,
-): Promise<TokenGrant> {
+): Promise<ExternalGrant> {
   const clientId = claimAt(claims, issuer.clientIdClaim);
   if (typeof clientId !== "string" || clientId === "")
     throw new DomainError("TOKEN_INVALID", `the token has no claim ${issuer.clientIdClaim}`);
@@ -45,16 +52,18 @@ export async function issuerGrant(
     if (!registered.isUsable)
       throw new DomainError("TOKEN_REVOKED", "the client that the token names is disabled or deleted");
     const { audience, scopes } = registered;
-    return { clientId, audience, scopes: narrowed(scopes, issuer, claims), externalSubject };
+    const grant = { clientId, audience, scopes: narrowed(scopes, issuer, claims), externalSubject };
+    return { grant, isRegistered: true };
   }
   if (!issuer.allowsUnregistered)
     throw new DomainError("TOKEN_INVALID", "no client is registered for the subject of the token");
-  return {
+  const grant = {
     clientId: `oidc:${issuer.name}:${plainOrDigest(clientId)}`,
     audience: audienceOf(issuer, claims),
     scopes: narrowed(allScopes, issuer, claims),
     externalSubject,
   };
+  return { grant, isRegistered: false };
 }
 
 /** What a token of ours is for when the operator's service says whose another one is. Its users are never registered. */
@@ -64,13 +73,14 @@ export function hookGrant({
 }: {
   readonly userId: string;
   readonly isAdmin: boolean;
-}): TokenGrant {
-  return {
+}): ExternalGrant {
+  const grant = {
     clientId: `external:${plainOrDigest(userId)}`,
     audience: isAdmin ? "admin-api" : "tasks-api",
     scopes: allScopes,
     externalSubject: userId,
-  };
+  } as const;
+  return { grant, isRegistered: false };
 }
 
 function audienceOf({ audienceOf: map }: Issuer, claims: Claims): Audience {

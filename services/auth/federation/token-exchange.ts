@@ -1,16 +1,12 @@
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { KeySet } from "../../../lib/rpc/key-set.ts";
-import type { AccessToken, TokenGrant } from "../access-token.ts";
+import type { AccessToken } from "../access-token.ts";
+import type { Exchanged } from "./exchanged-tokens.ts";
 import { type FindClient, hookGrant, issuerGrant } from "./grant.ts";
 import { issuerKeys } from "./issuer-keys.ts";
 import { claimedIssuer, verifyIssuerToken } from "./issuer-token.ts";
 import type { FederationSettings } from "./settings.ts";
 import { VerifyHook } from "./verify-hook.ts";
-
-/** A token of ours that was given for another's, and for whom. */
-export interface ExchangedToken extends AccessToken {
-  readonly clientId: string;
-}
 
 /** Gives tokens of ours for those of others. */
 export interface TokenExchange {
@@ -19,17 +15,18 @@ export interface TokenExchange {
   /** Whether a service verifies tokens that are of none of these. */
   readonly verifiesOthers: boolean;
   /**
-   * A token of ours, good for 5 minutes or as long as the other. Rejects with
+   * A token of ours, good for 5 minutes or as long as the other, which was shown
+   * from this address. Rejects with
    * TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED, SERVICE_UNAVAILABLE when whoever
    * knows does not answer, and TOO_MANY_CALLS.
    */
-  exchange(token: string): Promise<ExchangedToken>;
+  readonly exchange: (token: string, address: string) => Promise<AccessToken>;
 }
 
 export interface TokenExchangeNeeds {
   readonly settings: FederationSettings;
   readonly findClient: FindClient;
-  readonly issue: (grant: TokenGrant, lifetimeMs: number) => Promise<AccessToken>;
+  readonly issue: (exchanged: Exchanged) => Promise<AccessToken>;
 }
 
 /** Short, because what an issuer takes back is good here for as long. */
@@ -54,25 +51,22 @@ export function tokenExchange({ settings, findClient, issue }: TokenExchangeNeed
   );
   const hook = settings.verifyHook && new VerifyHook(settings.verifyHook);
 
-  const verified = async (token: string): Promise<{ grant: TokenGrant; lifetimeMs: number }> => {
+  const verified = async (token: string): Promise<Omit<Exchanged, "address">> => {
     const known = trusted.get(claimedIssuer(token) ?? "");
     if (known !== undefined) {
       const claims = await verifyIssuerToken(token, known);
       const lifetimeMs = Math.min(longestMs, claims.exp * 1_000 - Date.now());
       if (lifetimeMs < shortestMs) throw new DomainError("TOKEN_EXPIRED", "the token has expired");
-      return { grant: await issuerGrant(known.issuer, claims, findClient), lifetimeMs };
+      return { ...(await issuerGrant(known.issuer, claims, findClient)), lifetimeMs };
     }
     if (hook === undefined)
       throw new DomainError("TOKEN_INVALID", "the token is of no issuer that is trusted");
-    return { grant: hookGrant(await hook.userOf(token)), lifetimeMs: longestMs };
+    return { ...hookGrant(await hook.userOf(token)), lifetimeMs: longestMs };
   };
 
   return {
     issuers: [...trusted.keys()],
     verifiesOthers: hook !== undefined,
-    async exchange(token) {
-      const { grant, lifetimeMs } = await verified(token);
-      return { ...(await issue(grant, lifetimeMs)), clientId: grant.clientId };
-    },
+    exchange: async (token, address) => await issue({ ...(await verified(token)), address }),
   };
 }

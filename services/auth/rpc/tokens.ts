@@ -9,7 +9,7 @@ import type { ClientStore } from "../client-store.ts";
 import type { CheckCredentials } from "../credentials.ts";
 import type { TokenPair, Tokens } from "../tokens.ts";
 import { validAboutToken, validIssue, validRefresh } from "../validate.ts";
-import { addressOf } from "./caller.ts";
+import { addressOf, tokenOriginOf } from "./caller.ts";
 import { clientMessage } from "./client-message.ts";
 
 export interface TokenRpcNeeds {
@@ -28,14 +28,17 @@ export function tokenRpcs({ clients, checkCredentials, tokens }: TokenRpcNeeds):
   return {
     async issueToken(request, context) {
       const { scopes, ...shown } = validIssue(request);
-      const address = addressOf(context);
-      const { clientId } = await checkCredentials({ ...shown, address });
-      return pairMessage(await tokens.issue(clientId, scopes, address));
+      const origin = tokenOriginOf(context);
+      const { clientId } = await checkCredentials({ ...shown, address: origin.address });
+      return pairMessage(await tokens.issue(clientId, scopes, origin));
     },
 
     async refreshToken(request, context) {
-      const { refreshToken: token, audience, scopes } = validRefresh(request);
-      return pairMessage(await tokens.refresh({ token, audience, scopes }, addressOf(context)));
+      const { refreshToken: token, clientId, clientSecret, ...wanted } = validRefresh(request);
+      const origin = tokenOriginOf(context);
+      const client =
+        clientId === "" ? undefined : await checkCredentials({ clientId, clientSecret, ...origin });
+      return pairMessage(await tokens.refresh({ token, client, ...wanted }, origin));
     },
 
     async revokeToken(request, context) {
