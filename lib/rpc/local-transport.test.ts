@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { aCaller } from "../../test/support/a-caller.ts";
+import { until } from "../../test/support/until.ts";
 import { delay } from "../async/delay.ts";
 import { DomainError } from "../errors/domain-error.ts";
 import type { AccessRules } from "./access.ts";
@@ -118,6 +119,29 @@ describe("localTransport", () => {
     shutdown.abort(new DomainError("SERVICE_UNAVAILABLE", "stopping"));
     const error = await statuses.next().catch((error: unknown) => error);
     expect(fromConnectError(error)).toMatchObject({ reason: "SERVICE_UNAVAILABLE", message: "stopping" });
+  });
+
+  test("ends the handler of a stream that its caller left without reading on", async () => {
+    let ended = false;
+    const endless: RoutedService = {
+      ...service(open),
+      routes: (router) => {
+        router.service(Health, {
+          async *watch() {
+            try {
+              for (;;) yield {};
+            } finally {
+              ended = true;
+            }
+          },
+        });
+      },
+    };
+    const left = new AbortController();
+    const client = createClient(Health, localTransport(endless, { ...asAlice(), token: good }));
+    await client.watch({}, { signal: left.signal })[Symbol.asyncIterator]().next();
+    left.abort();
+    await until("the handler ends", () => ended);
   });
 
   test("does not begin when a procedure has no rule", () => {

@@ -113,6 +113,10 @@ class Call {
   async *messages<Message>(source: AsyncIterable<Message>): AsyncGenerator<Message> {
     const iterator = source[Symbol.asyncIterator]();
     let error: unknown;
+    // A deaf handler answers this only when it comes back from its wait.
+    const leave = (): void => void iterator.return?.().catch(() => undefined);
+    // Nobody may be reading at that moment, or ever again.
+    this.signal.addEventListener("abort", leave, { once: true });
     try {
       for (;;) {
         const { done, value } = await this.unlessAborted(iterator.next());
@@ -124,8 +128,7 @@ class Call {
       error = this.fail(thrown);
       throw error;
     } finally {
-      // A deaf handler answers this only when it comes back from its wait.
-      iterator.return?.().catch(() => undefined);
+      leave();
       if (error === undefined) this.end();
     }
   }
@@ -157,6 +160,7 @@ class Call {
   };
 
   #abort(reason: unknown): void {
+    this.#release();
     this.#own.abort(reason);
     this.#interrupt?.(reason);
   }
