@@ -20,6 +20,7 @@ import { auth } from "../auth/auth.ts";
 import { readSettings as authSettings } from "../auth/config.ts";
 import { readSettings as gatewaySettings } from "../gateway/config.ts";
 import { gateway } from "../gateway/gateway.ts";
+import { localCaller } from "../gateway/http/local-caller.ts";
 import { readSettings as schedulerSettings } from "../scheduler/config.ts";
 import { scheduler } from "../scheduler/scheduler.ts";
 import { readSettings as taskioSettings } from "../taskio/config.ts";
@@ -29,7 +30,7 @@ import { openIsolation } from "../worker/isolation.ts";
 import { worker } from "../worker/worker.ts";
 import type { AllInOneConfig } from "./config.ts";
 import { DataFolder } from "./data-folder.ts";
-import { localClients, workerClient } from "./local-clients.ts";
+import { clientFor, localClients } from "./local-clients.ts";
 import { openBroker } from "./open-broker.ts";
 import { openDatabase } from "./open-database.ts";
 import type { StartUp } from "./start-up-lines.ts";
@@ -59,7 +60,9 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
 
   const [database, brokerage, isolation] = await Promise.all([
     openDatabase({ url: config.databaseUrl, dataDirectory, log }).then((opened) => stack.use(opened)),
-    openBroker({ url: config.redisUrl, dataDirectory, log }).then((opened) => stack.use(opened)),
+    openBroker({ url: config.redisUrl, isProduction: config.isProduction, dataDirectory, log }).then(
+      (opened) => stack.use(opened),
+    ),
     openIsolation(workerConfig.isolation).then((opened) =>
       opened.kind === "usable" ? stack.use(opened) : opened,
     ),
@@ -101,6 +104,9 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
     }),
   );
   const taskioTransport = local(taskioService, internalToken(secretKey, "scheduler"));
+  const asClient = (audience: "tasks-api" | "workers-api"): TokenSource =>
+    clientCredentials({ transport: local(authService), ...clientFor(audience, clients) });
+  const settings = gatewaySettings(env);
   const gatewayService = stack.use(
     gateway({
       auth: local(authService),
@@ -109,23 +115,24 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       taskio: local(taskioService),
       fetchKeys,
       behind: [authService, schedulerService, taskioService],
-      settings: gatewaySettings(env),
+      settings,
       verify,
+      localCaller: localCaller(settings.workflowRoutes, {
+        boundTo: config.host,
+        token: asClient("tasks-api"),
+      }),
       log,
     }),
   );
   const localWorker = stack.use(
     await worker({
       broker,
-      scheduler: local(
-        schedulerService,
-        clientCredentials({ transport: local(authService), ...workerClient(clients) }),
-      ),
+      scheduler: local(schedulerService, asClient("workers-api")),
       isolation,
       settings: workerConfig.settings,
       calls: workerConfig.calls,
       // Whoever tries this out gets an answer to the samples as they are written.
-      standIns: true,
+      standIns: !config.isProduction,
       log,
     }),
   );
@@ -158,8 +165,9 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
             sandbox: `none, so programs are refused: ${isolation.reason}; try: ${isolation.mend}`,
             python: "–",
           }),
-      standIns:
-        workerConfig.calls.llm === undefined
+      standIns: config.isProduction
+        ? "none"
+        : workerConfig.calls.llm === undefined
           ? "for one-word hosts that do not resolve, and for language models (LLM_BASE_URL is not set)"
           : "for one-word hosts that do not resolve",
       url: server.url,

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { environmentKind } from "../../lib/config/environment-kind.ts";
 import { redisUrlOf, redisVariables } from "../../lib/config/redis-address.ts";
 
 /** What the server is told besides what each service is. */
@@ -16,6 +17,8 @@ export interface AllInOneConfig {
   readonly redisUrl: string | undefined;
   /** Undefined: one that is made in the data folder. */
   readonly secretKey: Secret | undefined;
+  /** Whether nothing may be simulated, and nothing kept in memory alone. */
+  readonly isProduction: boolean;
 }
 
 const usualFolder = ".antiphon";
@@ -28,6 +31,7 @@ const schema = {
   DATABASE_URL: z.string().min(1).optional(),
   ...redisVariables,
   ANTIPHON_SECRET_KEY: secret.optional(),
+  ENVIRONMENT: environmentKind,
 };
 
 /** Reads what the all-in-one server is told by its environment. Throws ConfigError with all faults. */
@@ -41,5 +45,6 @@ export function readConfig(env: NodeJS.ProcessEnv): AllInOneConfig {
     databaseUrl: read.DATABASE_URL,
     redisUrl: redisUrlOf(read),
     secretKey: read.ANTIPHON_SECRET_KEY,
+    isProduction: read.ENVIRONMENT === "production",
   };
 }

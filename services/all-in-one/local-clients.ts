@@ -21,9 +21,12 @@ export async function localClients(
   return { path, all };
 }
 
-/** The client that the worker of this process is. */
-export function workerClient({ all, path }: LocalClients): { clientId: string; clientSecret: string } {
-  const client = all.find(({ audience }) => audience === "workers-api");
-  if (client === undefined) throw new Error(`${path} has no client for workers-api`);
+/** The client that this process itself is to some audience. */
+export function clientFor(
+  wanted: ClientCredentials["audience"],
+  { all, path }: LocalClients,
+): { clientId: string; clientSecret: string } {
+  const client = all.find(({ audience }) => audience === wanted);
+  if (client === undefined) throw new Error(`${path} has no client for ${wanted}`);
   return { clientId: client.client_id, clientSecret: client.client_secret };
 }

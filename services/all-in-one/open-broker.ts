@@ -3,6 +3,7 @@ import { findRedisServer } from "../../lib/broker/find-redis-server.ts";
 import { MemoryBroker } from "../../lib/broker/memory-broker.ts";
 import { RedisBroker } from "../../lib/broker/redis-broker.ts";
 import { RedisServer } from "../../lib/broker/redis-server.ts";
+import { ConfigError } from "../../lib/config/env.ts";
 import type { Logger } from "../../lib/log/log.ts";
 
 /** The best broker that is to be had, and what to say about it. */
@@ -11,13 +12,19 @@ export interface OpenedBroker extends AsyncDisposable {
   readonly chosen: string;
 }
 
-/** Opens the Redis of a URL; without one, a Redis of our own where the machine has the program; else memory. */
+/**
+ * Opens the Redis of a URL; without one, a Redis of our own where the machine has
+ * the program; else memory. In production memory will not do, which is a
+ * ConfigError.
+ */
 export async function openBroker({
   url,
+  isProduction,
   dataDirectory,
   log,
 }: {
   readonly url: string | undefined;
+  readonly isProduction: boolean;
   readonly dataDirectory: string;
   readonly log: Logger;
 }): Promise<OpenedBroker> {
@@ -26,6 +33,8 @@ export async function openBroker({
   const opened = async (): Promise<{ broker: Broker; chosen: string }> => {
     if (url !== undefined) return { broker: await RedisBroker.open({ url, onWarning }), chosen: "REDIS_URL" };
     if ((await findRedisServer()) === undefined) {
+      if (isProduction)
+        throw new ConfigError(["REDIS_URL: is required in production where no redis-server is on PATH"]);
       return { broker: new MemoryBroker(), chosen: "memory, because no redis-server is on PATH" };
     }
     const server = stack.use(await RedisServer.start({ dataDirectory, log }));

@@ -1,6 +1,11 @@
 import { z } from "zod";
-import { ConfigError, milliseconds, port, readEnv, secret } from "../../lib/config/env.ts";
+import { ConfigError, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
+import { environmentKind } from "../../lib/config/environment-kind.ts";
 import { isSecureUrl } from "../../lib/http/is-secure-url.ts";
+import type { TokenlessSettings } from "./http/local-caller.ts";
+import type { CertificateFiles } from "../../lib/rpc/certificates.ts";
+import type { EdgeSettings } from "./edge/edge.ts";
+import { certificateFilesOf, edgeSettingsOf, edgeVariables } from "./edge/edge-variables.ts";
 import type { TaskPermissionSettings } from "./task-permission.ts";
 
 /** How the gateway works. */
@@ -8,10 +13,20 @@ export interface GatewaySettings {
   /** By which URL the world knows this server, without a slash behind it; undefined when nobody said. */
   readonly publicUrl: string | undefined;
   readonly taskPermission: TaskPermissionSettings | undefined;
+  /** What the paths of seed 004's routes and of the documentation begin with: `/api`. Not empty, and without a slash behind it. */
+  readonly apiPrefix: string;
+  readonly workflowRoutes: TokenlessSettings;
+}
+
+/** What the port of the gateway is told. */
+export interface PortSettings {
+  readonly edge: EdgeSettings;
+  /** Undefined: without TLS. */
+  readonly tls: CertificateFiles | undefined;
 }
 
 /** What the process is told. */
-export interface GatewayConfig {
+export interface GatewayConfig extends PortSettings {
   readonly host: string;
   readonly port: number;
   readonly authUrl: string;
@@ -19,6 +34,8 @@ export interface GatewayConfig {
   readonly taskioUrl: string;
   /** What calls get to end by themselves when the process is told to stop. */
   readonly shutdownGraceMs: number;
+  /** The client that calls without a token are made as; undefined: there are none. */
+  readonly localClient: { readonly clientId: string; readonly clientSecret: Secret } | undefined;
   readonly settings: GatewaySettings;
 }
 
@@ -31,10 +48,21 @@ const settingsSchema = {
   WALDIEZ_RUNNER_TASK_PERMISSION_SECRET: secret.optional(),
   /** Whether services of the operator's may be asked by plain HTTP. */
   FEDERATION_ALLOW_HTTP: z.stringbool().default(false),
+  /** What the paths of seed 004's routes begin with. Seed 003's are at the root. */
+  API_STR: z
+    .string()
+    .default("/api")
+    .transform((prefix) => prefix.replace(/\/+$/, ""))
+    .refine((prefix) => prefix !== "", "may not be the root, where the other workflow routes are")
+    .refine((prefix) => /^(\/[\w.~-]+)*$/.test(prefix), "is not a path such as /api"),
+  /** Whether the workflow routes answer without a token to whoever reaches them, and not only, where nothing is in production, to this machine. */
+  OPEN_WORKFLOW_ROUTES: z.stringbool().default(false),
+  ENVIRONMENT: environmentKind,
 };
 
 const schema = {
   ...settingsSchema,
+  ...edgeVariables,
   /** The seeds' names go first; loopback unless said otherwise. */
   API_HOST: z.string().min(1).optional(),
   API_PORT: port.optional(),
@@ -44,6 +72,9 @@ const schema = {
   AUTH_URL: z.url(),
   SCHEDULER_URL: z.url(),
   TASKIO_URL: z.url(),
+  /** A client for tasks-api, which calls of the workflow routes without a token are made as. */
+  ANTIPHON_TASKS_CLIENT_ID: z.string().min(1).optional(),
+  ANTIPHON_TASKS_CLIENT_SECRET: secret.optional(),
   SHUTDOWN_GRACE_MS: milliseconds.default(5_000),
 };
 
@@ -53,7 +84,18 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
   return {
     publicUrl: read.PUBLIC_URL?.replace(/\/$/, ""),
     taskPermission: taskPermissionOf(read),
+    apiPrefix: read.API_STR,
+    workflowRoutes: {
+      areOpen: read.OPEN_WORKFLOW_ROUTES,
+      areOpenOnLoopback: read.ENVIRONMENT === "development",
+    },
   };
+}
+
+/** Reads what stands before every request from an environment. Throws ConfigError with all faults. */
+export function readPortSettings(env: NodeJS.ProcessEnv): PortSettings {
+  const read = readEnv(edgeVariables, env);
+  return { edge: edgeSettingsOf(read), tls: certificateFilesOf(read) };
 }
 
 /** Reads everything that the gateway process is told by its environment. Throws ConfigError with all faults. */
@@ -66,8 +108,22 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     schedulerUrl: read.SCHEDULER_URL,
     taskioUrl: read.TASKIO_URL,
     shutdownGraceMs: read.SHUTDOWN_GRACE_MS,
+    localClient: localClientOf(read),
     settings: readSettings(env),
+    ...readPortSettings(env),
   };
+}
+
+function localClientOf({
+  ANTIPHON_TASKS_CLIENT_ID: clientId,
+  ANTIPHON_TASKS_CLIENT_SECRET: clientSecret,
+  OPEN_WORKFLOW_ROUTES: areOpen,
+}: z.output<z.ZodObject<typeof schema>>): GatewayConfig["localClient"] {
+  if (clientId !== undefined && clientSecret !== undefined) return { clientId, clientSecret };
+  if (clientId === undefined && clientSecret === undefined && !areOpen) return undefined;
+  throw new ConfigError([
+    "ANTIPHON_TASKS_CLIENT_ID, ANTIPHON_TASKS_CLIENT_SECRET: both are required when one is set, and with OPEN_WORKFLOW_ROUTES",
+  ]);
 }
 
 function taskPermissionOf(

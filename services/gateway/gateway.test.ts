@@ -16,6 +16,7 @@ import { fromConnectError } from "../../lib/rpc/from-connect-error.ts";
 import { serve } from "../../lib/rpc/serve.ts";
 import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
 import { aCaller } from "../../test/support/a-caller.ts";
+import { readSettings } from "./config.ts";
 import { gateway } from "./gateway.ts";
 
 const log = logger("gateway", "silent");
@@ -158,7 +159,7 @@ async function startGateway(): Promise<string> {
     fetchKeys: async () => ({ keys: [] }),
     behind: [{ name: "scheduler", check: async () => fail(illness.get("scheduler")) }],
     verify,
-    settings: { publicUrl: undefined, taskPermission: undefined },
+    settings: readSettings({}),
     log,
   });
   const server = await serve({

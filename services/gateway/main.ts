@@ -3,11 +3,13 @@ import { configOrExit } from "../../lib/config/config-or-exit.ts";
 import { logger } from "../../lib/log/log.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { networkTransport } from "../../lib/rpc/client.ts";
+import { clientCredentials } from "../../lib/rpc/client-credentials.ts";
 import { keysOverHttp } from "../../lib/rpc/key-set.ts";
 import { serve } from "../../lib/rpc/serve.ts";
 import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { readConfig } from "./config.ts";
 import { gateway } from "./gateway.ts";
+import { localCaller } from "./http/local-caller.ts";
 import { serviceBehind } from "./service-behind.ts";
 
 const config = configOrExit(readConfig, process.env);
@@ -19,6 +21,13 @@ const verify = tokenVerifier({ fetchKeys, secretKey: randomBytes(32).toString("h
 using auth = networkTransport({ url: config.authUrl });
 using scheduler = networkTransport({ url: config.schedulerUrl });
 using taskio = networkTransport({ url: config.taskioUrl });
+const localClient =
+  config.localClient &&
+  clientCredentials({
+    transport: auth,
+    clientId: config.localClient.clientId,
+    clientSecret: config.localClient.clientSecret(),
+  });
 await using service = gateway({
   auth,
   scheduler,
@@ -31,6 +40,8 @@ await using service = gateway({
     serviceBehind("taskio", taskio),
   ],
   verify,
+  localCaller:
+    localClient && localCaller(config.settings.workflowRoutes, { boundTo: config.host, token: localClient }),
   settings: config.settings,
   log,
 });

@@ -15,6 +15,15 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import type { TokenSource } from "../../../lib/rpc/internal-token.ts";
+import { isLoopback } from "../edge/host-rule.ts";
+
+/** To whom routes answer that may be called without a token. */
+export interface TokenlessSettings {
+  /** Whether to whoever reaches them. */
+  readonly areOpen: boolean;
+  /** Whether to this machine while the gateway is bound to loopback. */
+  readonly areOpenOnLoopback: boolean;
+}
 
 /** Who calls that bear no token are taken for. */
 export interface LocalCaller {
@@ -24,6 +33,18 @@ export interface LocalCaller {
   readonly throughProxies: boolean;
   /** Whether a name with a dot is one of ours. */
   readonly isOurName: (host: string) => boolean;
+}
+
+/** Who calls without a token are taken for on a port; undefined when none is let in. */
+export function localCaller(
+  { areOpen, areOpenOnLoopback }: TokenlessSettings,
+  {
+    boundTo,
+    token,
+  }: { /** The address that the port listens at. */ readonly boundTo: string; readonly token: TokenSource },
+): LocalCaller | undefined {
+  if (!areOpen && !(areOpenOnLoopback && isLoopback(boundTo))) return undefined;
+  return { token, throughProxies: areOpen, isOurName: () => false };
 }
 
 const proxyHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"] as const;

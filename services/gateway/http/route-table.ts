@@ -1,4 +1,5 @@
 import type { GatewaySettings } from "../config.ts";
+import { engineRoutes } from "../routes/engines/engine-routes.ts";
 import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
 import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
 import type { HttpRoute } from "./route.ts";
@@ -13,5 +14,9 @@ export interface RouteTableNeeds {
 
 /** Every HTTP route of the gateway. The documentation, and the test of who may call what, walk this list. */
 export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): readonly HttpRoute[] {
-  return [...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }), ...healthRoutes(behind)];
+  return [
+    ...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }),
+    ...engineRoutes(settings),
+    ...healthRoutes(behind),
+  ];
 }
