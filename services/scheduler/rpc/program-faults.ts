@@ -4,9 +4,9 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Program } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { FieldFault } from "../../../lib/errors/domain-error.ts";
+import { flowFault } from "../../../lib/waldiez/flow-fault.ts";
 import { isPythonFile, maxPromptTimeoutMs, maxWallTimeMs } from "../program-definition.ts";
 import { maxProgramBytes } from "../uploads.ts";
-import { flowFault } from "../waldiez-flow.ts";
 import { envFaults } from "./env-faults.ts";
 
 const maxArguments = 100;

@@ -2,6 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type { ProgramSchema } from "../../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { DomainError } from "../../../../lib/errors/domain-error.ts";
+import { HttpRefusal } from "../../http/http-refusal.ts";
 import { idempotencyKeyOf } from "../../http/idempotency-key.ts";
 import { type HttpAnswer, type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { readEnvVars } from "./env-vars.ts";
@@ -54,6 +56,7 @@ export function createTask(needs: WaldiezNeeds): HttpRoute {
       404: { description: "No file of this name was uploaded." },
       409: { description: "The `Idempotency-Key` was used for another task." },
       413: { description: "The form is larger than 8 MiB." },
+      429: { description: "The operator's service does not permit another task." },
       422: { description: "A field is not of its form, or fields do not go together." },
     },
     handle: async (call) => await create(call, needs),
@@ -62,7 +65,7 @@ export function createTask(needs: WaldiezNeeds): HttpRoute {
 
 async function create(call: CreateCall, needs: WaldiezNeeds): Promise<HttpAnswer> {
   const idempotencyKey = idempotencyKeyOf(call.headers);
-  await needs.permit(call);
+  await permitted(call, needs);
   const { fields, file } = await readSubmission(call);
   const env = readEnvVars(fields.env_vars);
   const schedule = wantedSchedule(fields);
@@ -85,6 +88,17 @@ async function create(call: CreateCall, needs: WaldiezNeeds): Promise<HttpAnswer
           call,
         );
   return { status: 200, body: taskJson(found, { now: new Date() }) };
+}
+
+/** The Waldiez runner answers a denial of the operator's service as it does too many tasks. */
+async function permitted({ caller }: CreateCall, { permit }: WaldiezNeeds): Promise<void> {
+  if (caller === undefined) return;
+  try {
+    await permit(caller);
+  } catch (thrown) {
+    if (!(thrown instanceof DomainError) || thrown.reason !== "NOT_PERMITTED") throw thrown;
+    throw new HttpRefusal(429, thrown.message, { reason: thrown.reason, cause: thrown });
+  }
 }
 
 function timesOf(

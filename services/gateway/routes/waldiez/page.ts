@@ -10,6 +10,12 @@ export const pageQuery = {
   order_type: z.enum(["asc", "desc"]).default("asc"),
 };
 
+/** A list in the query: its name once for each entry, `maxLength` of them at most. Left out, it is empty. */
+export function textList(maxLength: number) {
+  const entry = z.string().min(1).max(200);
+  return z.union([z.array(entry).max(maxLength), entry.transform((text) => [text])]).default([]);
+}
+
 /** The answer of a paged list of `item`s. */
 export function pageSchema<Item extends z.ZodType>(item: Item) {
   return z.object({

@@ -32,8 +32,7 @@ export async function storeFile(
   refuseName(fileName);
   const chunks = content[Symbol.asyncIterator]();
   const beginning = await beginningOf(chunks);
-  if (beginning.length === 0) throw rejected("The file is empty");
-  if (!looksLikeText(Buffer.concat(beginning))) throw rejected("Invalid file type: application/octet-stream");
+  refuseContent(Buffer.concat(beginning));
   const sent = new SentParts(fileName, beginning, chunks);
   try {
     const { upload } = await clients.scheduler.uploadFile(sent, { signal });
@@ -50,8 +49,13 @@ export function refuseName(fileName: string): void {
   if (!/^[^./\\\0][^/\\\0]{0,191}\.waldiez$/.test(fileName)) throw rejected("Invalid file type");
 }
 
-/** The refusal of a file for what it is. */
-export function rejected(message: string): HttpRefusal {
+/** Throws HttpRefusal 400 unless a file that begins like this is text. */
+export function refuseContent(beginning: Uint8Array): void {
+  if (beginning.length === 0) throw rejected("The file is empty");
+  if (!looksLikeText(beginning)) throw rejected("Invalid file type: application/octet-stream");
+}
+
+function rejected(message: string): HttpRefusal {
   return new HttpRefusal(400, message, { reason: "FILE_REJECTED" });
 }
 

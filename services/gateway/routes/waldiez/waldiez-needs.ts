@@ -1,4 +1,4 @@
-import type { HttpCall } from "../../http/route.ts";
+import type { Caller } from "../../../../lib/rpc/authenticate.ts";
 import type { FetchFile } from "./fetch-file.ts";
 
 /** How the Waldiez runner's routes are set up. */
@@ -15,6 +15,6 @@ export interface WaldiezSettings {
 export interface WaldiezNeeds {
   readonly settings: WaldiezSettings;
   readonly fetchFile: FetchFile;
-  /** Rejects when the operator's service does not let the caller make a task. */
-  readonly permit: (call: Pick<HttpCall, "caller" | "signal">) => Promise<void>;
+  /** Rejects, with NOT_PERMITTED, when the operator's service does not let the caller make a task. */
+  readonly permit: (caller: Caller) => Promise<void>;
 }
