@@ -9,7 +9,7 @@ function aWorld({ held, stored }: { held: Record<string, Run>; stored: Record<st
   const asked: string[] = [];
   const deps = {
     owner: {
-      seqOf: (runId: string) => held[runId]?.seq,
+      recordOf: (runId: string) => held[runId],
       async execute<Result>(
         runId: string,
         decide: (run: Run | undefined, claim: { partition: number; epoch: number }) => { result: Result },
@@ -69,6 +69,17 @@ describe("lookAtChanged", () => {
       never: 1,
     });
     expect(asked).toEqual(["commit held", "compare 3", "fold never missing changed"]);
+  });
+
+  test("tells who knows nothing of a cancelled run what history shows: it may be deleted", async () => {
+    const cancelled = () =>
+      aRun([aNode("A")], leased("A"), { type: "cancel_requested", clientId: "c", requestId: "r" });
+    const { asked, look } = aWorld({
+      held: { hidden: cancelled(), shown: cancelled() },
+      stored: { shown: cancelled() },
+    });
+    expect(await look({ hidden: 0, shown: 0 })).toEqual({ shown: 3 });
+    expect(asked).toEqual(["fold hidden shown"]);
   });
 
   test("folds the history of a run whose record was lost meanwhile", async () => {

@@ -5,6 +5,8 @@
  *   C1. A record of this owner holds every fact that is committed. One that holds
  *       no more than the caller knows has not changed; one that holds more may be
  *       ahead of history, so what is seen in it is answered after a commit.
+ *       That of a run that was cancelled may be of one that was deleted; who knows
+ *       nothing of it is told what history shows.
  *   C2. Whether other runs changed is asked of history in one query; those that
  *       did are folded.
  */
@@ -14,7 +16,7 @@ import type { HistoryStore } from "./history-store.ts";
 import type { Owner } from "./owner.ts";
 
 export interface ChangedRuns {
-  readonly owner: Pick<Owner, "seqOf" | "execute">;
+  readonly owner: Pick<Owner, "recordOf" | "execute">;
   readonly history: Pick<HistoryStore, "runsBeyond">;
   readonly loadAll: (runIds: readonly string[]) => Promise<Map<string, Run>>;
 }
@@ -47,9 +49,10 @@ export async function lookAtChanged<Seen>(
   };
   const looks: Promise<void>[] = [];
   for (const [runId, seq] of known) {
-    const held = owner.seqOf(runId);
-    if (held !== undefined) {
-      if (held > seq) looks.push(lookInRecord(runId));
+    const held = owner.recordOf(runId);
+    const isShown = held !== undefined && !(seq === 0 && held.isCancelRequested);
+    if (isShown) {
+      if (held.seq > seq) looks.push(lookInRecord(runId));
     } else if (seq > 0) {
       elsewhere.set(runId, seq);
     } else {

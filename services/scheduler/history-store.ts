@@ -177,17 +177,19 @@ export function historyStore(db: Database) {
       `);
     },
 
-    /** As `eventsOf`, for whoever may begin these runs: the id of a deleted run is not free. */
+    /** As `eventsOf`, for whoever decides about these runs, which are brought to their end also when they were deleted before; the id of a deleted run is not free. */
     async eventsToDecide(
       runIds: readonly string[],
     ): Promise<{ readonly events: readonly EventRow[]; readonly deleted: readonly string[] }> {
       const rows = await db.query<EventRow & { readonly is_deleted: boolean }>(sql`
         select
-          run.deleted_at is not null as is_deleted,
+          run.deleted_at is not null and run.ended_at is not null as is_deleted,
           run.run_id, event.seq, event.type, event.node_id, event.attempt, event.at, event.payload
         from unnest((select ${runIds}::uuid[])) as wanted (run_id)
         join scheduler.run as run using (run_id)
-        left join scheduler.run_event as event on event.run_id = run.run_id and run.deleted_at is null
+        left join scheduler.run_event as event
+          on event.run_id = run.run_id
+          and (run.deleted_at is null or run.ended_at is null)
         order by run.run_id, event.seq
       `);
       return {

@@ -90,12 +90,11 @@ export class Owner {
     return this.#claims;
   }
 
-  /** How many facts the record of a run holds, committed or not; undefined when there is no record here, or none that may be trusted (O5). */
-  seqOf(runId: string): number | undefined {
-    return this.recordOf(runId)?.seq;
-  }
-
-  /** The record of a run that has not ended, not to be changed, with what is not committed yet; undefined as `seqOf`. Only for what no commit can take back. */
+  /**
+   * The record of a run that has not ended, not to be changed, with what is not
+   * committed yet; undefined when there is none here, or none that may be trusted
+   * (O5). What it shows is told after a commit, unless no commit can take it back.
+   */
   recordOf(runId: string): Run | undefined {
     return performance.now() < this.#leaseEndsAt ? this.#runs.get(runId) : undefined;
   }

@@ -2,7 +2,8 @@
  * Removes runs that were deleted, and those that ended long ago.
  *
  *   R1. A run is hidden before anything of it goes: whoever finds a run finds it
- *       whole. A hidden run has ended, and nothing brings it back.
+ *       whole. A hidden run has ended, or goes on for nobody until it has, cancelled
+ *       (cancel-hidden.ts); nothing brings it back, and nothing of it goes before.
  *   R2. First goes what lies elsewhere (transcripts, files), then facts and
  *       outputs, and then the row is noted as empty. Each step may be repeated, so
  *       after a death between any two of them the next turn, here or at the next
@@ -40,7 +41,7 @@ const commonPartition = 0;
 
 export interface RemovalLoop {
   readonly owner: Pick<Owner, "claims">;
-  readonly store: Omit<RemovalStore, "hide">;
+  readonly store: Omit<RemovalStore, "hide" | "toCancel">;
   readonly storage: Pick<Storage, "remove">;
   /** Removes a part of the transcripts of runs; answers whether nothing is left. */
   readonly removeTranscripts: (runIds: readonly string[], signal: AbortSignal) => Promise<boolean>;

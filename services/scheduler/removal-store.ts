@@ -22,12 +22,16 @@ export interface ForgettableRun {
 export function removalStore(db: Pick<Database, "query">) {
   return {
     /**
-     * Hides a run that has ended, and every run that it or those started, and
-     * notes the request; a repeat of the request is answered as it was. Of any
+     * Hides a run that has ended (with `force` also one that has not), and every run
+     * that it or those started, and notes the request; a repeat of the request is answered as it was. Of any
      * client when `clientId` is undefined.
      */
     async hide(
-      { runId, clientId }: { readonly runId: string; readonly clientId: string | undefined },
+      {
+        runId,
+        clientId,
+        force,
+      }: { readonly runId: string; readonly clientId: string | undefined; readonly force: boolean },
       request: NotedRequest,
     ): Promise<RunDeletion> {
       const ofClient = clientId === undefined ? sql`true` : sql`client_id = ${clientId}`;
@@ -59,7 +63,7 @@ export function removalStore(db: Pick<Database, "query">) {
         ), verdict as (
           select
             exists (select from root) as was_there,
-            exists (select from tree where ended_at is null)
+            (not ${force}::boolean and exists (select from tree where ended_at is null))
               or exists (
                 select
                 from root
@@ -94,7 +98,7 @@ export function removalStore(db: Pick<Database, "query">) {
       if (!row.was_there) return "not_found";
       if (row.is_live) return "not_ended";
       // Another request hid it meanwhile, perhaps this one's repeat: what it noted can be read by now.
-      return await this.hide({ runId, clientId }, request);
+      return await this.hide({ runId, clientId, force }, request);
     },
 
     /** Hides runs that no other started and that ended `retentionMs` ago, with all that they started, oldest first; answers how many of the former. Not before all of those have ended. */
@@ -145,7 +149,22 @@ export function removalStore(db: Pick<Database, "query">) {
       `);
     },
 
-    /** Hidden runs that are not emptied yet, in the order of their ids, after one of them. */
+    /** Hidden runs that go on and were not cancelled. */
+    async toCancel({ partitions, limit }: RemovalPage): Promise<string[]> {
+      const rows = await db.query<{ run_id: string }>(sql`
+        select run_id
+        from scheduler.run
+        where deleted_at is not null
+          and removed_at is null
+          and ended_at is null
+          and not is_cancel_requested
+          and partition = any (${partitions}::int[])
+        limit ${limit}
+      `);
+      return rows.map((row) => row.run_id);
+    },
+
+    /** Hidden runs that have ended and are not emptied yet, in the order of their ids, after one of them. */
     async toEmpty({ partitions, limit }: RemovalPage, after: string | undefined): Promise<string[]> {
       const later = after === undefined ? sql`true` : sql`run_id > ${after}::uuid`;
       const rows = await db.query<{ run_id: string }>(sql`
@@ -153,6 +172,7 @@ export function removalStore(db: Pick<Database, "query">) {
         from scheduler.run
         where deleted_at is not null
           and removed_at is null
+          and ended_at is not null
           and partition = any (${partitions}::int[])
           and ${later}
         order by run_id

@@ -58,6 +58,11 @@ export class RunLoader {
     return await this.#toDecide.get(runId);
   }
 
+  /** Those of the runs that whoever owns them goes on with, deleted ones that have not ended included; to be changed. Throws `HistoryUnreadable`. */
+  async loadToConduct(runIds: readonly string[]): Promise<Map<string, Run>> {
+    return await this.#foldAll((await this.#history.eventsToDecide(runIds)).events);
+  }
+
   async #loadToDecide(runIds: readonly string[]): Promise<Map<string, Run | "deleted">> {
     const { events, deleted } = await this.#history.eventsToDecide(runIds);
     const runs: Map<string, Run | "deleted"> = await this.#foldAll(events);

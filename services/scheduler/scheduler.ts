@@ -18,6 +18,7 @@ import type { RunningService } from "../../lib/rpc/running-service.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import { Announcer } from "./announcer.ts";
 import { ApprovalTranscript } from "./approval-transcript.ts";
+import { cancelHidden } from "./cancel-hidden.ts";
 import { ChildRuns } from "./child-runs.ts";
 import { choreLoop } from "./chore-loop.ts";
 import { claimLoop } from "./claim-loop.ts";
@@ -206,7 +207,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
       leaseMs: settings.replicaLeaseMs,
       partitions,
       liveRuns: async (numbers) => await history.liveRuns(numbers),
-      load: loadAll,
+      load: async (runIds) => await loader.loadToConduct(runIds),
       async writeRows(claims, live) {
         const nothing = { events: [], started: [], programs: [] };
         await history.append({ ...nothing, incarnation, claims, changed: live.map(runRowOf) });
@@ -279,6 +280,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   };
   loops.push(removalLoop(removing, stop.signal));
   const chores = [
+    async () => await cancelHidden({ owner, store: removals }),
     async () => await reservations.release([...owner.claims.values()]),
     // Whose files are old is nobody's partition.
     async () => owner.claims.has(0) && (await uploadedFiles.removeOld()),
@@ -295,7 +297,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),
         ...schedules({ store: storedSchedules, starts, router, load, upload }),
-        deleteRun: deleteRun({ removals, onHidden: () => removalAsked.ring() }),
+        deleteRun: deleteRun({ removals, router, onHidden: () => removalAsked.ring() }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

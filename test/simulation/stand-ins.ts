@@ -14,6 +14,7 @@ const standIns: Readonly<Record<string, string>> = {
   "services/scheduler/owner.ts": "checks/observed-owner.ts",
   "services/scheduler/schedule-loop.ts": "processes/idle-loops.ts",
   "services/scheduler/removal-loop.ts": "processes/idle-loops.ts",
+  "services/scheduler/chore-loop.ts": "processes/idle-loops.ts",
   "services/taskio/transcript-store.ts": "postgres/transcript-store.ts",
   "services/worker/handlers/noop.ts": "processes/scripted-noop.ts",
   "services/worker/handlers/program.ts": "processes/scripted-program.ts",

@@ -1,6 +1,7 @@
 /*
- * Stands in for services/scheduler/schedule-loop.ts and removal-loop.ts: there
- * are no schedules and no deleted runs here.
+ * Stands in for services/scheduler/schedule-loop.ts, removal-loop.ts and
+ * chore-loop.ts: there are no schedules, deleted runs, limited submissions and
+ * uploaded files here.
  */
 
 export async function scheduleLoop(_loop: unknown, signal: AbortSignal): Promise<void> {
@@ -8,6 +9,10 @@ export async function scheduleLoop(_loop: unknown, signal: AbortSignal): Promise
 }
 
 export async function removalLoop(_loop: unknown, signal: AbortSignal): Promise<void> {
+  await aborted(signal);
+}
+
+export async function choreLoop(_loop: unknown, signal: AbortSignal): Promise<void> {
   await aborted(signal);
 }
 
