@@ -5,6 +5,7 @@ import {
   type ConnectRouter,
   type ConnectRouterOptions,
   type HandlerContext,
+  type Interceptor,
   type MethodImpl,
 } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
@@ -29,6 +30,8 @@ export interface RouteOptions {
   /** Ends streams whose token is taken back; without it somebody behind does. */
   readonly revocations?: Revocations | undefined;
   readonly log: Logger;
+  /** What happens around every call besides, once its caller is known. */
+  readonly interceptors?: readonly Interceptor[] | undefined;
   /** Default 8 MiB. */
   readonly maxMessageBytes?: number;
   /** Aborting it ends every call with its reason. */
@@ -74,7 +77,7 @@ export function routerOptions(
     acceptCompression: [compressionGzip],
     readMaxBytes: maxMessageBytes,
     maxTimeoutMs: longestDeadlineMs,
-    interceptors: [reportCalls(log, options.revocations)],
+    interceptors: [reportCalls(log, options.revocations), ...(options.interceptors ?? [])],
     ...(shutdownSignal && { shutdownSignal }),
     requestGate: async (context) => {
       explainOnAbort(context, metadata);
@@ -90,12 +93,16 @@ export function routerOptions(
 /**
  * Gives errors that Connect raises around the handler, where no interceptor sees
  * them, their reason: Connect aborts the context with an error before it writes
- * it to the caller.
+ * it to the caller. Its signal would not tell of the error of a call that was
+ * aborted before, as by a deadline that passed while the request was read.
  */
-function explainOnAbort({ signal }: HandlerContext, metadata: Readonly<Record<string, string>>): void {
-  signal.addEventListener("abort", () => {
-    if (signal.reason instanceof ConnectError) explainConnectError(signal.reason, metadata);
-  });
+function explainOnAbort(context: HandlerContext, metadata: Readonly<Record<string, string>>): void {
+  const aborted = context as HandlerContext & { abort: (reason?: unknown) => void };
+  const { abort } = aborted;
+  aborted.abort = (reason) => {
+    if (reason instanceof ConnectError) explainConnectError(reason, metadata);
+    abort.call(context, reason);
+  };
 }
 
 /** A router that registers each procedure by itself, with a JSON decoder of its own, and notes it. */

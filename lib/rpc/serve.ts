@@ -40,7 +40,7 @@ export interface ServeOptions extends Omit<RouteOptions, "shutdownSignal"> {
   /** Answers whatever is no call of a procedure. Default: 404 with a reason. */
   readonly fallback?: HttpHandler;
   /** Stands between every request of the port and what answers it, calls of procedures and others alike. */
-  readonly around?: (next: HttpHandler) => HttpHandler;
+  readonly around?: ((next: HttpHandler) => HttpHandler) | undefined;
   /** Takes over the connections of peers that ask to speak WebSocket. Default: they are answered by `fallback`. */
   readonly upgrade?: UpgradeHandler;
   /** Whether callers may ask for the contract. Default true. */

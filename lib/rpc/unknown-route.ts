@@ -14,20 +14,28 @@ export type ServerReply = Parameters<HttpHandler>[1];
 /** `/package.v1.Service/Method`: no page or file of ours has such a name. */
 const procedurePath = /^\/(?:\w+\.)+[A-Z]\w*\/[A-Z]\w*$/;
 
-/**
- * Answers a call of a procedure that nobody serves in the protocol that it came
- * by, and says whether it was one: gRPC and gRPC-web, by their content type,
- * whatever the path; Connect by a path of the form of a procedure's.
- */
-export function answerUnknownProcedure(request: ServerRequest, response: ServerReply): boolean {
-  const [path = ""] = (request.url ?? "").split("?", 1);
+/** Whether a request is a call: of gRPC and gRPC-web by its content type, whatever the path; of Connect by a path of the form of a procedure's. */
+export function isCall({ url = "", headers }: ServerRequest): boolean {
+  const [path = ""] = url.split("?", 1);
+  return headers["content-type"]?.startsWith("application/grpc") === true || procedurePath.test(path);
+}
+
+/** Answers a call with an error before its handler has seen it, in the protocol that it came by. */
+export function answerCall(
+  request: ServerRequest,
+  response: ServerReply,
+  { error, status }: { readonly error: ConnectError; readonly status?: number },
+): void {
   const contentType = request.headers["content-type"] ?? "";
-  if (contentType.startsWith("application/grpc")) {
-    answerGrpc(contentType, unknownProcedure(path), response);
-    return true;
-  }
-  if (!procedurePath.test(path)) return false;
-  answerJson(unknownProcedure(path), 404, response);
+  if (contentType.startsWith("application/grpc")) answerGrpc(contentType, error, response);
+  else answerJson(error, status, response);
+}
+
+/** Answers a call of a procedure that nobody serves, and says whether it was one. */
+export function answerUnknownProcedure(request: ServerRequest, response: ServerReply): boolean {
+  if (!isCall(request)) return false;
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  answerCall(request, response, { error: unknownProcedure(path), status: 404 });
   return true;
 }
 

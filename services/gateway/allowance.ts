@@ -28,6 +28,11 @@ export class Allowance {
     return true;
   }
 
+  /** How long it takes until one is left, after a `take` that found none; more than 0. */
+  waitMs(): number {
+    return Math.max(1, ((1 - this.#left) / this.#perSecond) * 1_000);
+  }
+
   /** Undoes a `take`. */
   giveBack(): void {
     this.#left = Math.min(this.#burst, this.#left + 1);

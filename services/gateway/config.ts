@@ -2,10 +2,12 @@ import { z } from "zod";
 import { ConfigError, milliseconds, port, readEnv, type Secret, secret } from "../../lib/config/env.ts";
 import { environmentKind } from "../../lib/config/environment-kind.ts";
 import { isSecureUrl } from "../../lib/http/is-secure-url.ts";
-import type { TokenlessSettings } from "./http/local-caller.ts";
 import type { CertificateFiles } from "../../lib/rpc/certificates.ts";
 import type { EdgeSettings } from "./edge/edge.ts";
 import { certificateFilesOf, edgeSettingsOf, edgeVariables } from "./edge/edge-variables.ts";
+import type { TokenlessSettings } from "./http/local-caller.ts";
+import type { WaldiezSettings } from "./routes/waldiez/waldiez-needs.ts";
+import { waldiezSettingsOf, waldiezVariables } from "./routes/waldiez/waldiez-variables.ts";
 import type { TaskPermissionSettings } from "./task-permission.ts";
 
 /** How the gateway works. */
@@ -16,6 +18,7 @@ export interface GatewaySettings {
   /** What the paths of seed 004's routes and of the documentation begin with: `/api`. Not empty, and without a slash behind it. */
   readonly apiPrefix: string;
   readonly workflowRoutes: TokenlessSettings;
+  readonly waldiez: WaldiezSettings;
 }
 
 /** What the port of the gateway is told. */
@@ -58,6 +61,7 @@ const settingsSchema = {
   /** Whether the workflow routes answer without a token to whoever reaches them, and not only, where nothing is in production, to this machine. */
   OPEN_WORKFLOW_ROUTES: z.stringbool().default(false),
   ENVIRONMENT: environmentKind,
+  ...waldiezVariables,
 };
 
 const schema = {
@@ -89,6 +93,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       areOpen: read.OPEN_WORKFLOW_ROUTES,
       areOpenOnLoopback: read.ENVIRONMENT === "development",
     },
+    waldiez: waldiezSettingsOf(read),
   };
 }
 

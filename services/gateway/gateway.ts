@@ -8,11 +8,13 @@ import type { Logger } from "../../lib/log/log.ts";
 import { publicAccess } from "../../lib/rpc/access.ts";
 import type { Caller, VerifyToken } from "../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
-import type { HttpHandler } from "../../lib/rpc/serve.ts";
+import type { HttpHandler, ServeOptions } from "../../lib/rpc/serve.ts";
 import type { GatewaySettings } from "./config.ts";
+import type { Edge } from "./edge/edge.ts";
 import { EdgeVerifier } from "./edge-verifier.ts";
 import { httpApp } from "./http/http-app.ts";
 import type { LocalCaller } from "./http/local-caller.ts";
+import { type HttpRoute, isLogin } from "./http/route.ts";
 import { routeTable } from "./http/route-table.ts";
 import { proxy } from "./proxy.ts";
 import { illnesses, type ServiceBehind } from "./routes/health.ts";
@@ -32,6 +34,8 @@ export interface GatewayDependencies {
   readonly verify: VerifyToken;
   /** Who calls that bear no token are taken for, on the workflow routes; undefined: nobody. */
   readonly localCaller?: LocalCaller | undefined;
+  /** What stands before every request; undefined: nothing does. */
+  readonly edge?: Edge | undefined;
   readonly settings: GatewaySettings;
   readonly log: Logger;
 }
@@ -42,6 +46,10 @@ export interface Gateway extends RunningService {
   readonly fallback: HttpHandler;
   /** Says whose a token is, also of one that another issuer gave out. */
   readonly verify: VerifyToken;
+  /** Stands between every request and what answers it. */
+  readonly around: ServeOptions["around"];
+  /** Stand between every call, once its caller is known, and what answers it. */
+  readonly interceptors: ServeOptions["interceptors"];
 }
 
 /**
@@ -60,6 +68,7 @@ export function gateway({
   behind,
   verify,
   localCaller,
+  edge,
   settings,
   log,
 }: GatewayDependencies): Gateway {
@@ -69,8 +78,10 @@ export function gateway({
     [WorkerService, worker],
     [TaskIOService, taskio],
   ];
-  const edge = new EdgeVerifier({ verify, auth: createClient(AuthService, auth) });
-  const tokenFor = (caller: Caller | undefined) => edge.tokenFor(caller);
+  const verifier = new EdgeVerifier({ verify, auth: createClient(AuthService, auth) });
+  const tokenFor = (caller: Caller | undefined) => verifier.tokenFor(caller);
+  const routes = routeTable({ behind, fetchKeys, settings });
+  const logins = loginPaths(routes);
   return {
     name: "gateway",
     routes: (router) => {
@@ -78,18 +89,30 @@ export function gateway({
     },
     access: publicAccess,
     fallback: httpApp({
-      routes: routeTable({ behind, fetchKeys, settings }),
+      routes,
       transports: { auth, scheduler, taskio },
-      verify: edge.verify,
+      verify: verifier.verify,
       tokenFor,
       localCaller,
+      conduct: edge?.conduct,
       log,
     }),
-    verify: edge.verify,
+    verify: verifier.verify,
+    around: edge && ((next) => edge.around(next, (path) => logins.has(path.replace(/\/$/, "")))),
+    interceptors: edge && [edge.interceptor],
     check: async () => {
       const [[name, reason] = []] = Object.entries(await illnesses(behind));
       if (name !== undefined) throw new Error(`${name}: ${reason}`);
     },
     [Symbol.asyncDispose]: async () => {},
   };
+}
+
+/** Where credentials are tried: at the procedures, and the routes of OAuth, that need no token because they are given one or get one. */
+function loginPaths(routes: readonly HttpRoute[]): ReadonlySet<string> {
+  const procedures = Object.entries(publicAccess).filter(([, access]) => access === "open");
+  return new Set([
+    ...procedures.map(([name]) => `/${name}`),
+    ...routes.filter(isLogin).map(({ path }) => path),
+  ]);
 }

@@ -8,6 +8,7 @@ import { keysOverHttp } from "../../lib/rpc/key-set.ts";
 import { serve } from "../../lib/rpc/serve.ts";
 import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { readConfig } from "./config.ts";
+import { Edge } from "./edge/edge.ts";
 import { gateway } from "./gateway.ts";
 import { localCaller } from "./http/local-caller.ts";
 import { serviceBehind } from "./service-behind.ts";
@@ -28,6 +29,7 @@ const localClient =
     clientId: config.localClient.clientId,
     clientSecret: config.localClient.clientSecret(),
   });
+await using edge = await Edge.open(config.edge, { boundTo: config.host, log });
 await using service = gateway({
   auth,
   scheduler,
@@ -42,6 +44,7 @@ await using service = gateway({
   verify,
   localCaller:
     localClient && localCaller(config.settings.workflowRoutes, { boundTo: config.host, token: localClient }),
+  edge,
   settings: config.settings,
   log,
 });
@@ -49,8 +52,11 @@ await using server = await serve({
   host: config.host,
   port: config.port,
   services: [service],
+  tls: config.tls,
   fallback: service.fallback,
   verify: service.verify,
+  around: service.around,
+  interceptors: service.interceptors,
   log,
   shutdownGraceMs: config.shutdownGraceMs,
 });

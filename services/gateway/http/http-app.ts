@@ -13,13 +13,15 @@ import Router from "find-my-way";
 import type { Logger } from "../../../lib/log/log.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
+import { callerAddressHeader } from "../edge/caller-address.ts";
+import type { Conduct } from "../edge/conduct.ts";
 import { refusalAnswer, refusalOf } from "./http-error.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { type LocalCaller, localAuthorization } from "./local-caller.ts";
 import { partsOf } from "./parts.ts";
 import { defaultMaxBytes, readCall } from "./read-call.ts";
 import { requestIdOf } from "./request-id.ts";
-import type { ErrorStyle, HttpAnswer, HttpCall, HttpRoute } from "./route.ts";
+import { type ErrorStyle, type HttpAnswer, type HttpCall, type HttpRoute, isLogin } from "./route.ts";
 import { sendAnswer } from "./send-answer.ts";
 import { type ServiceTransports, serviceClients } from "./service-clients.ts";
 
@@ -32,6 +34,8 @@ export interface HttpAppNeeds {
   readonly tokenFor: (caller: Caller | undefined) => string | undefined;
   /** Who calls that bear no token are taken for, on the routes that let them in; undefined: nobody. */
   readonly localCaller?: LocalCaller | undefined;
+  /** Counts and takes down what callers do; undefined: nobody does. */
+  readonly conduct?: Conduct | undefined;
   readonly log: Logger;
 }
 
@@ -82,27 +86,40 @@ async function answer(
 }
 
 async function routed(
-  { verify, tokenFor, transports, localCaller }: HttpAppNeeds,
+  { verify, tokenFor, transports, localCaller, conduct }: HttpAppNeeds,
   { route, params }: Found,
   { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
 ): Promise<HttpAnswer> {
   const authorization = await authorizationOf(route, request, localCaller);
   const caller = await callerFor(authorization, route.access, verify);
-  const read = await readCall(route, request, params);
-  return await route.handle({
-    ...read,
-    caller,
-    request,
-    requestId,
-    signal,
-    headers: request.headers,
-    address: request.socket.remoteAddress ?? "",
-    clients: serviceClients(
-      transports,
-      callerHeaders(request, { requestId, authorization, token: tokenFor(caller) }),
-    ),
-    parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
-  });
+  const address = addressOf(request);
+  const handled = async () => {
+    const read = await readCall(route, request, params);
+    return await route.handle({
+      ...read,
+      caller,
+      request,
+      requestId,
+      signal,
+      headers: request.headers,
+      address,
+      clients: serviceClients(
+        transports,
+        callerHeaders(request, { requestId, authorization, token: tokenFor(caller) }),
+      ),
+      parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
+    });
+  };
+  if (conduct === undefined) return await handled();
+  const action = `${route.method} ${route.path}`;
+  const act = { action, access: route.access, caller, address, requestId, isLogin: isLogin(route) };
+  return await conduct.carryOut(act, handled, (answer) => [answer?.body, params]);
+}
+
+/** Where a request came from, as the edge says it; else its peer. */
+function addressOf({ headers, socket }: ServerRequest): string {
+  const told = headers[callerAddressHeader];
+  return typeof told === "string" ? told : (socket.remoteAddress ?? "");
 }
 
 async function authorizationOf(
@@ -130,6 +147,8 @@ function callerHeaders(
 ): Headers {
   const passed = new Headers({ "x-request-id": requestId });
   if (typeof headers["traceparent"] === "string") passed.set("traceparent", headers["traceparent"]);
+  const address = headers[callerAddressHeader];
+  if (typeof address === "string") passed.set(callerAddressHeader, address);
   const borne = token === undefined ? authorization : `Bearer ${token}`;
   if (borne !== undefined) passed.set("authorization", borne);
   return passed;

@@ -86,6 +86,11 @@ export interface HttpAnswer {
   readonly headers?: OutgoingHttpHeaders;
 }
 
+/** Whether a route is one at which credentials, or a token, are shown in the request itself. */
+export function isLogin({ style, method }: HttpRoute): boolean {
+  return style === "oauth" && method === "POST";
+}
+
 interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>
   extends Omit<HttpRoute, "params" | "query" | "body" | "handle"> {
   readonly params?: Params;
