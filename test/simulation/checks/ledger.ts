@@ -168,6 +168,7 @@ export class Ledger {
       let step: Consequences | undefined;
       if (run !== undefined) {
         if (event.type === "timer_fired") this.#checkTimer(run, event);
+        if (event.type === "prompt_answered" && event.isTimedOut) this.#checkPatience(run, event);
         step = evolve(run, event);
       } else if (event.type === "run_started") {
         const begun = begin(row.run_id, event, planOf(event.definition));
@@ -185,6 +186,14 @@ export class Ledger {
     const set = taskOf(run, nodeId)?.timer;
     if (set?.kind === timer && set.at <= at) return;
     const message = `${timer} of ${nodeId} in run ${run.runId} fires at ${at.toISOString()}; it is set to ${set?.kind} at ${set?.at.toISOString()}`;
+    this.#violations.report("timer wrong", message);
+  }
+
+  /** A question is answered with nothing once its time is over. */
+  #checkPatience(run: Run, { nodeId, promptId, at }: Extract<RunEvent, { type: "prompt_answered" }>): void {
+    const asked = taskOf(run, nodeId)?.prompts.find((prompt) => prompt.promptId === promptId);
+    if (asked?.closesAt !== undefined && asked.closesAt <= at) return;
+    const message = `prompt ${promptId} in run ${run.runId} times out at ${at.toISOString()}; it closes at ${asked?.closesAt?.toISOString()}`;
     this.#violations.report("timer wrong", message);
   }
 
@@ -221,7 +230,9 @@ export class Ledger {
       }
       case "prompt_answered": {
         const prompt = this.prompt(taskId, event.promptId);
-        if (prompt?.answer !== undefined || prompt === undefined) {
+        // The receipt of a secret tells what its program was given, also when its time was over by then.
+        const isCorrected = prompt?.answer?.by === "" && event.answer === undefined;
+        if (prompt === undefined || (prompt.answer !== undefined && !isCorrected)) {
           const message = `prompt ${event.promptId} of ${taskId} was ${prompt ? "answered" : "never asked"}`;
           this.#violations.report("answered twice", message);
           return;

@@ -110,8 +110,10 @@ function drawnNode(
   const isProgram = random.chance(kinds.program);
   const script = JSON.stringify(drawnScript(random, { isProgram, failures: kinds.failures }));
   const from = first === undefined || random.chance(0.5) ? {} : { from: `{{ ${first} | default("none") }}` };
+  // People take up to 6 s to answer. Not drawn: another draw would be another story for every seed.
+  const patience = script.length % 3 === 0 ? { prompt_timeout_ms: 2_000 } : {};
   const config = isProgram
-    ? { file_name: "scripted.py", source: "scripted", arguments: [script] }
+    ? { file_name: "scripted.py", source: "scripted", arguments: [script], ...patience }
     : { script, ...from };
   const handler = isProgram ? "program" : "noop";
   return { id, handler, dependencies, config: json(config), ...drawnPolicies(random, kinds, first) };
