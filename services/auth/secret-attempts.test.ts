@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { DomainError } from "../../lib/errors/domain-error.ts";
 import { SecretAttempts } from "./secret-attempts.ts";
 import { drawSecret } from "./secret-hash.ts";
 
@@ -6,57 +7,69 @@ import { drawSecret } from "./secret-hash.ts";
 function attemptsAt() {
   const clock = { nowMs: 0 };
   const attempts = new SecretAttempts(() => clock.nowMs);
-  const failTimes = (count: number, clientId = "alice") => {
-    for (let time = 0; time < count; time++) attempts.failed(clientId, "guess");
+  return {
+    clock,
+    attempts,
+    fail: (count: number, { clientId = "alice", secret = "guess" } = {}) => {
+      for (let time = 0; time < count; time++) attempts.failed(clientId, secret);
+    },
+    /** How long a secret is refused unseen, in milliseconds. */
+    blockedFor: (clientId = "alice", secret = "guess") => {
+      try {
+        attempts.admit(clientId, secret);
+        return 0;
+      } catch (error) {
+        const { reason, retryAfterMs } = error as DomainError;
+        expect(reason).toBe("RATE_LIMITED");
+        return retryAfterMs;
+      }
+    },
   };
-  return { clock, attempts, failTimes };
 }
 
 describe("SecretAttempts", () => {
   test("lets nine wrong secrets in a row pass, and asks to wait after the tenth", () => {
-    const { clock, attempts, failTimes } = attemptsAt();
-    failTimes(9);
-    attempts.admit("alice", "guess");
-    failTimes(1);
-    expect(() => attempts.admit("alice", "even the right one")).toThrow(
-      expect.objectContaining({ reason: "RATE_LIMITED", retryAfterMs: 1_000 }),
-    );
-    attempts.admit("bob", "guess");
+    const { clock, fail, blockedFor } = attemptsAt();
+    fail(9);
+    expect(blockedFor()).toBe(0);
+    fail(1);
+    expect(blockedFor("alice", "even the right one")).toBe(1_000);
+    expect(blockedFor("bob")).toBe(0);
     clock.nowMs = 1_000;
-    attempts.admit("alice", "guess");
+    expect(blockedFor()).toBe(0);
   });
 
   test("asks to wait twice as long after each further one, up to a minute", () => {
-    const { attempts, failTimes } = attemptsAt();
-    failTimes(12);
-    expect(() => attempts.admit("alice", "guess")).toThrow(expect.objectContaining({ retryAfterMs: 4_000 }));
-    failTimes(100);
-    expect(() => attempts.admit("alice", "guess")).toThrow(expect.objectContaining({ retryAfterMs: 60_000 }));
+    const { fail, blockedFor } = attemptsAt();
+    fail(12);
+    expect(blockedFor()).toBe(4_000);
+    fail(100);
+    expect(blockedFor()).toBe(60_000);
   });
 
   test("begins anew after the right secret, and after a quarter of an hour without any", () => {
-    const { clock, attempts, failTimes } = attemptsAt();
-    failTimes(10);
+    const { clock, attempts, fail, blockedFor } = attemptsAt();
+    fail(10);
     attempts.succeeded("alice");
-    attempts.admit("alice", "guess");
-    failTimes(11);
+    expect(blockedFor()).toBe(0);
+    fail(11);
     clock.nowMs = 15 * 60_000;
-    failTimes(9);
-    attempts.admit("alice", "guess");
+    fail(9);
+    expect(blockedFor()).toBe(0);
   });
 
   test("neither counts nor blocks secrets that nobody can guess", () => {
-    const { attempts, failTimes } = attemptsAt();
-    for (let time = 0; time < 50; time++) attempts.failed("alice", drawSecret());
-    attempts.admit("alice", "guess");
-    failTimes(50);
-    attempts.admit("alice", drawSecret());
+    const { fail, blockedFor } = attemptsAt();
+    fail(50, { secret: drawSecret() });
+    expect(blockedFor()).toBe(0);
+    fail(50);
+    expect(blockedFor("alice", drawSecret())).toBe(0);
   });
 
   test("forgets the least recent of more clients than it remembers", () => {
-    const { attempts, failTimes } = attemptsAt();
-    failTimes(10, "first");
-    for (let client = 0; client < 10_000; client++) failTimes(1, `c${client}`);
-    attempts.admit("first", "guess");
+    const { fail, blockedFor } = attemptsAt();
+    fail(10, { clientId: "first" });
+    for (let client = 0; client < 10_000; client++) fail(1, { clientId: `c${client}` });
+    expect(blockedFor("first")).toBe(0);
   });
 });

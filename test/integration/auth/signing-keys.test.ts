@@ -45,7 +45,7 @@ describe("a signing key that takes another's place", () => {
     const [first, second] = [await world.start(), await world.start()];
     const admins = [await managerAt(first, "admin-api"), await managerAt(second, "admin-api")];
     const made = await Promise.all(
-      Array.from({ length: 6 }, (_, index) => admins[index % 2]?.rotateSigningKey({})),
+      Array.from({ length: 6 }, async (_, index) => await admins[index % 2]?.rotateSigningKey({})),
     );
     expect(new Set(made.map((key) => key?.keyId)).size).toBe(1);
     expect(await published(first)).toHaveLength(2);

@@ -69,6 +69,26 @@ describe.each(brokerKinds)("prompts on %s", (kind) => {
     await news.return(undefined);
   });
 
+  test("are seen by a token that may only read, and not answered by it, in a stream or without", async () => {
+    const running = await world.start();
+    const taskId = world.scheduler.task();
+    await open(taskId, "p1");
+    const reader = clientOf(running, { scopes: new Set(["read"]) });
+    const requests = new Requests();
+    const responses = reader.attach(requests)[Symbol.asyncIterator]();
+    requests.push({ request: { case: "open", value: { taskId } } });
+    await responses.next();
+    const answer = { promptId: "p1", text: "yes", requestId: "r1" };
+    requests.push({ request: { case: "answer", value: answer } });
+    expect((await responses.next()).value).toMatchObject({
+      response: { case: "refused", value: { promptId: "p1", reason: "MISSING_SCOPE" } },
+    });
+    const single = await reader.sendInput({ taskId, ...answer }).catch((error: unknown) => error);
+    expect(fromConnectError(single).reason).toBe("MISSING_SCOPE");
+    expect(world.scheduler.answers).toEqual([]);
+    await responses.return?.(undefined);
+  });
+
   test("are answered within an attached stream, and a refusal does not end it", async () => {
     const running = await world.start();
     const taskId = world.scheduler.task();
