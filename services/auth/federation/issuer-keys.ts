@@ -1,4 +1,3 @@
-import type { JSONWebKeySet } from "jose";
 import { z } from "zod";
 import { askJson } from "../../../lib/http/ask-json.ts";
 import { isSecureUrl } from "../../../lib/http/is-secure-url.ts";
@@ -18,8 +17,7 @@ const keySetDocument = z.object({ keys: z.array(z.looseObject({ kty: z.string() 
  */
 export function issuerKeys({ issuer, keysUrl }: Pick<Issuer, "issuer" | "keysUrl">): FetchKeys {
   return async () => {
-    const found = await document(keysUrl ?? (await discoveredKeysUrl(issuer)), keySetDocument);
-    return found as JSONWebKeySet;
+    return await document(keysUrl ?? (await discoveredKeysUrl(issuer)), keySetDocument);
   };
 }
 
