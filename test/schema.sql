@@ -232,6 +232,7 @@ create table scheduler.worker (
   last_seen_at timestamp with time zone not null,
   queues text[] not null default '{""}'::text[],
   labels text[] not null default '{}'::text[],
+  program_slots integer not null default 0,
   constraint worker_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50);
 

@@ -35,6 +35,7 @@ import { historyStore } from "./history-store.ts";
 import { keepFiles } from "./kept-files.ts";
 import { KnownHandlers } from "./known-handlers.ts";
 import { LeaseWatch, ListeningClock } from "./lease-watch.ts";
+import { MachineLoad } from "./machine-load.ts";
 import { Owner, ownerAway } from "./owner.ts";
 import { OwnerDirectory } from "./owner-directory.ts";
 import { partitionStore } from "./partition-store.ts";
@@ -52,6 +53,7 @@ import { downloadResults } from "./rpc/results.ts";
 import { runCommands } from "./rpc/run-commands.ts";
 import { runs } from "./rpc/runs.ts";
 import { schedules } from "./rpc/schedules.ts";
+import { getServerStatus } from "./rpc/server-status.ts";
 import { startSource } from "./rpc/start-source.ts";
 import { taskLists } from "./rpc/task-lists.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
@@ -70,6 +72,7 @@ import { runStore } from "./run-store.ts";
 import { scheduleFiringStore } from "./schedule-firing-store.ts";
 import { scheduleLoop } from "./schedule-loop.ts";
 import { scheduleStore } from "./schedule-store.ts";
+import { serverStatusStore } from "./server-status-store.ts";
 import { Sweeper, sweepIntervalMs } from "./sweeper.ts";
 import { taskStore } from "./task-store.ts";
 import { Timers } from "./timer-loop.ts";
@@ -279,7 +282,12 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     log,
   };
   loops.push(removalLoop(removing, stop.signal));
+  const machine = new MachineLoad();
   const chores = [
+    async () => {
+      machine.sample();
+      return false;
+    },
     async () => await cancelHidden({ owner, store: removals }),
     async () => await reservations.release([...owner.claims.values()]),
     // Whose files are old is nobody's partition.
@@ -298,6 +306,7 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
         ...runCommands({ router, load, source }),
         ...schedules({ store: storedSchedules, starts, router, load, upload }),
         deleteRun: deleteRun({ removals, router, onHidden: () => removalAsked.ring() }),
+        getServerStatus: getServerStatus({ statuses: serverStatusStore(db), machine, leaseMs }),
         watchRun: watchRun({ load, owned, directory, peers }),
         downloadResults: downloadResults({ load, storage }),
       });

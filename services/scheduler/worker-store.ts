@@ -14,6 +14,7 @@ export interface WorkerSign {
   readonly queues: readonly string[];
   readonly labels: Labels;
   readonly slots: number;
+  readonly programSlots: number;
   readonly held: number;
   readonly sandbox: string;
 }
@@ -51,14 +52,14 @@ export function workerStore(db: Database) {
       const [row] = await db.query<{ client_id: string; incarnation: string }>(sql`
         with noted as (
           insert into scheduler.worker as w (
-            worker_id, client_id, incarnation, handlers, queues, labels, slots, held, sandbox,
-            registered_at, last_seen_at
+            worker_id, client_id, incarnation, handlers, queues, labels, slots, program_slots, held,
+            sandbox, registered_at, last_seen_at
           )
           values (
             ${sign.workerId}, ${sign.clientId}, ${sign.incarnation}, ${sign.handlers}::text[],
             ${sign.queues}::text[],
             ${Object.entries(sign.labels).map(([name, value]) => `${name}=${value}`)}::text[],
-            ${sign.slots}, ${sign.held}, ${sign.sandbox}, now(), now()
+            ${sign.slots}, ${sign.programSlots}, ${sign.held}, ${sign.sandbox}, now(), now()
           )
           on conflict (worker_id) do update
           set
@@ -67,6 +68,7 @@ export function workerStore(db: Database) {
             queues = excluded.queues,
             labels = excluded.labels,
             slots = excluded.slots,
+            program_slots = excluded.program_slots,
             held = excluded.held,
             sandbox = excluded.sandbox,
             registered_at =

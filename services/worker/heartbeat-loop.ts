@@ -33,6 +33,8 @@ export interface HeartbeatLoop {
   readonly queues: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly slots: number;
+  /** How many of them are for programs. */
+  readonly programSlots: number;
   /** As in the contract's Worker. */
   readonly sandbox: string;
   readonly held: Iterable<Attempt> & Findable;
@@ -75,7 +77,7 @@ export async function heartbeatLoop(
 }
 
 function request(
-  { workerId, incarnation, handlers, queues, labels, slots, sandbox, held }: HeartbeatLoop,
+  { workerId, incarnation, handlers, queues, labels, slots, programSlots, sandbox, held }: HeartbeatLoop,
   registering: boolean,
 ): Parameters<SchedulerCalls["heartbeat"]>[0] {
   const attempts = Array.from(held, (attempt) => attempt.held).filter((each) => each !== undefined);
@@ -87,6 +89,7 @@ function request(
     queues: [...queues],
     labels,
     slots,
+    programSlots,
     sandbox,
     attempts,
   };

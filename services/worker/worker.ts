@@ -169,6 +169,7 @@ export async function worker(needs: WorkerNeeds): Promise<RunningWorker> {
         queues: settings.queues,
         labels: settings.labels,
         slots: allSlots,
+        programSlots: needs.isolation.kind === "usable" ? settings.programSlots : 0,
         sandbox: needs.isolation.kind === "usable" ? needs.isolation.sandbox.report.backend : "",
         held,
         gate,

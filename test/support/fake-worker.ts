@@ -124,6 +124,7 @@ export class FakeWorker {
       registering: !this.#registered,
       handlers: ["noop", "program"],
       slots: 100,
+      programSlots: 4,
       attempts: attempts.map(({ assignment, leaseToken, reported, confirmed }) => ({
         taskId: assignment.taskId,
         runId: assignment.runId,

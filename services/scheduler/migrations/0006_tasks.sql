@@ -37,6 +37,10 @@ create table scheduler.task_reservation (
 create index task_reservation_by_client_idx on scheduler.task_reservation (client_id, dedupe_key);
 create index task_reservation_by_partition_idx on scheduler.task_reservation (partition, run_id);
 
+-- How many of its slots are for programs; workers that do not say it have none.
+alter table scheduler.worker
+  add column program_slots int not null default 0;
+
 -- When a request changed it last; null in rows of older code, until one does.
 alter table scheduler.schedule
   add column updated_at timestamptz;

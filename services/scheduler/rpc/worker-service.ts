@@ -58,7 +58,7 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
     async heartbeat(request, context) {
       const faults = heartbeatFaults(request);
       if (faults.length > 0) throw DomainError.ofFaults(faults);
-      const { workerId, incarnation, handlers, queues, labels, slots, sandbox } = request;
+      const { workerId, incarnation, handlers, queues, labels, slots, programSlots, sandbox } = request;
       const noted = await deps.workers.note({
         workerId,
         clientId: callerOf(context).clientId,
@@ -68,6 +68,7 @@ export function workerService(deps: WorkerServiceDeps): ServiceImpl<typeof Worke
         queues: queues.length > 0 ? queues : [""],
         labels,
         slots,
+        programSlots,
         held: request.attempts.length,
         sandbox,
       });
@@ -192,6 +193,11 @@ function heartbeatFaults(request: HeartbeatRequest): FieldFault[] {
     "is not of the form [A-Za-z0-9._-]{1,100}",
   );
   check(request.slots >= 1 && request.slots <= 10_000, "slots", "is not from 1 to 10000");
+  check(
+    request.programSlots >= 0 && request.programSlots <= 10_000,
+    "program_slots",
+    "is not from 0 to 10000",
+  );
   check(request.handlers.length <= 1_000, "handlers", "has more than 1000 items");
   const isName = (handler: string) => /^[A-Za-z_][A-Za-z0-9._-]{0,199}$/.test(handler);
   check(request.handlers.every(isName), "handlers", "has an item that is not a name");
