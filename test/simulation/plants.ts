@@ -69,8 +69,8 @@ export const plants: readonly Plant[] = [
       },
       {
         file: claimLoop,
-        find: "const runIds = await loop.liveRuns(numbers);",
-        replace: "const runIds = before;",
+        find: "const live = await loop.liveRuns(numbers);",
+        replace: "const live = before;",
       },
     ],
     foundBy: ["record differs", "never ends"],
@@ -84,7 +84,7 @@ export const plants: readonly Plant[] = [
         file: claimLoop,
         find: "  const claims = await loop.partitions.take(",
         replace:
-          "  const before = await loop.load(await loop.liveRuns(wanted));\n  const claims = await loop.partitions.take(",
+          "  const before = await loop.load((await loop.liveRuns(wanted)).map(({ runId }) => runId));\n  const claims = await loop.partitions.take(",
       },
       {
         file: claimLoop,

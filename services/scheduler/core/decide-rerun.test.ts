@@ -96,6 +96,22 @@ describe("a repetition", () => {
     expect(statesOf(again)).toMatchObject({ B: "queued" });
   });
 
+  test("knows of a kept node that nobody answered it in time", () => {
+    const nobody = { promptId: "p1", answeredBy: "", requestId: "", answer: "", isTimedOut: true } as const;
+    const run = aRun(
+      nodes,
+      leased("A"),
+      asked("A", "p1"),
+      { type: "prompt_answered", nodeId: "A", attempt: 1, ...nobody },
+      completed("A", { report: 3, output: { n: 7 } }),
+      failed("B"),
+    );
+    const again = begun(aStart(nodes, { kept: keptOf(run) }));
+    expect(taskOfNode(again, "A").prompts).toMatchObject([
+      { promptId: "p1", state: "timed_out", answer: "", answeredBy: undefined },
+    ]);
+  });
+
   test("of a node that the definition does not have is no history", () => {
     const kept = [{ nodeId: "Z", output: 1, files: [] }];
     expect(() => begun(aStart(nodes, { kept }))).toThrow("keeps an output of Z");
