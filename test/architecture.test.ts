@@ -31,7 +31,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli/"],
   "@marcbachmann/cel-js": ["services/scheduler/core/condition-parser.ts"],
   croner: ["services/scheduler/core/cron.ts"],
-  re2js: ["services/scheduler/core/pattern.ts"],
+  re2js: ["services/scheduler/core/pattern.ts", "services/gateway/edge/origins.ts"],
   undici: ["lib/outbound/"],
   "@connectrpc": [
     "lib/rpc/",

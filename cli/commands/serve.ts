@@ -15,6 +15,9 @@ interface ServeOptions {
   readonly host?: string;
   readonly port?: string;
   readonly dataDir?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
 }
 
 /** The variables that say where a service listens. A worker listens nowhere. */
@@ -35,14 +38,24 @@ export function serveCommand(): Command {
     .option("--host <address>", "where to listen")
     .option("--port <port>", "where to listen")
     .option("--data-dir <folder>", "where the server in one process keeps everything")
-    .action(async (service: keyof typeof mains, { host, port, dataDir }: ServeOptions) => {
+    .option("--tls-cert <file>", "speak HTTPS with this certificate; for gateway and all")
+    .option("--tls-key <file>", "the certificate's key")
+    .option("--tls-client-ca <file>", "ask every caller for a certificate of this authority")
+    .action(async (service: keyof typeof mains, options: ServeOptions) => {
       const [hostVariable, portVariable] = variables[service] ?? [];
-      if (host !== undefined && hostVariable !== undefined) process.env[hostVariable] = host;
-      if (port !== undefined && portVariable !== undefined) process.env[portVariable] = port;
-      if (dataDir !== undefined) process.env["ANTIPHON_DATA_DIR"] = dataDir;
+      set(hostVariable, options.host);
+      set(portVariable, options.port);
+      set("ANTIPHON_DATA_DIR", options.dataDir);
+      set("TLS_CERT", options.tlsCert);
+      set("TLS_KEY", options.tlsKey);
+      set("TLS_CLIENT_CA", options.tlsClientCa);
       const main = new URL(mains[service], import.meta.url);
       // It reads the arguments of its own command line, which has none.
       process.argv = [process.execPath, fileURLToPath(main)];
       await import(main.href);
     });
+}
+
+function set(variable: string | undefined, value: string | undefined): void {
+  if (variable !== undefined && value !== undefined) process.env[variable] = value;
 }

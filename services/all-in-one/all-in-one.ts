@@ -18,7 +18,8 @@ import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { fileStorage } from "../../lib/storage/file-storage.ts";
 import { auth } from "../auth/auth.ts";
 import { readSettings as authSettings } from "../auth/config.ts";
-import { readSettings as gatewaySettings } from "../gateway/config.ts";
+import { readSettings as gatewaySettings, readPortSettings as portSettings } from "../gateway/config.ts";
+import { Edge } from "../gateway/edge/edge.ts";
 import { gateway } from "../gateway/gateway.ts";
 import { localCaller } from "../gateway/http/local-caller.ts";
 import { readSettings as schedulerSettings } from "../scheduler/config.ts";
@@ -107,6 +108,13 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
   const asClient = (audience: "tasks-api" | "workers-api"): TokenSource =>
     clientCredentials({ transport: local(authService), ...clientFor(audience, clients) });
   const settings = gatewaySettings(env);
+  const { edge: edgeSettings, tls } = portSettings(env);
+  const edge = stack.use(
+    await Edge.open(
+      { ...edgeSettings, auditLog: edgeSettings.auditLog ?? join(dataDirectory, "audit.log") },
+      { boundTo: config.host, log },
+    ),
+  );
   const gatewayService = stack.use(
     gateway({
       auth: local(authService),
@@ -115,11 +123,13 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       taskio: local(taskioService),
       fetchKeys,
       behind: [authService, schedulerService, taskioService],
+      edge,
       settings,
       verify,
       localCaller: localCaller(settings.workflowRoutes, {
         boundTo: config.host,
         token: asClient("tasks-api"),
+        edge: edgeSettings,
       }),
       log,
     }),
@@ -141,8 +151,11 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       host: config.host,
       port: config.port,
       services: [gatewayService],
+      tls,
       fallback: gatewayService.fallback,
       verify: gatewayService.verify,
+      around: gatewayService.around,
+      interceptors: gatewayService.interceptors,
       log,
       shutdownGraceMs,
     }),

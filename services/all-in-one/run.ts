@@ -11,6 +11,9 @@ export interface RunOptions {
   readonly host?: string | undefined;
   readonly port?: string | undefined;
   readonly dataDir?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly tlsClientCa?: string | undefined;
 }
 
 /**
@@ -29,6 +32,9 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
     ...(options.host !== undefined && { API_HOST: options.host }),
     ...(options.port !== undefined && { API_PORT: options.port }),
     ...(options.dataDir !== undefined && { ANTIPHON_DATA_DIR: options.dataDir }),
+    ...(options.tlsCert !== undefined && { TLS_CERT: options.tlsCert }),
+    ...(options.tlsKey !== undefined && { TLS_KEY: options.tlsKey }),
+    ...(options.tlsClientCa !== undefined && { TLS_CLIENT_CA: options.tlsClientCa }),
   };
   try {
     await using server = await allInOne(readConfig(env), env);

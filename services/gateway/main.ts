@@ -43,7 +43,12 @@ await using service = gateway({
   ],
   verify,
   localCaller:
-    localClient && localCaller(config.settings.workflowRoutes, { boundTo: config.host, token: localClient }),
+    localClient &&
+    localCaller(config.settings.workflowRoutes, {
+      boundTo: config.host,
+      token: localClient,
+      edge: config.edge,
+    }),
   edge,
   settings: config.settings,
   log,

@@ -1,8 +1,8 @@
-import { RE2JS } from "re2js";
 import { z } from "zod";
 import { ConfigError } from "../../../lib/config/env.ts";
 import type { CertificateFiles } from "../../../lib/rpc/certificates.ts";
 import type { EdgeSettings } from "./edge.ts";
+import { isOriginPattern } from "./origins.ts";
 
 /** A list as pydantic reads it, in JSON, or separated by commas. */
 const list = z.string().transform((text, context): string[] => {
@@ -35,7 +35,7 @@ export const edgeVariables = {
   WALDIEZ_RUNNER_TRUSTED_ORIGINS: origins.optional(),
   WALDIEZ_RUNNER_TRUSTED_ORIGIN_REGEX: z
     .string()
-    .refine(isPattern, "is not a regular expression as RE2 has them")
+    .refine(isOriginPattern, "is not a regular expression as RE2 has them")
     .optional(),
   TRUSTED_HOSTS: hosts.optional(),
   WALDIEZ_RUNNER_TRUSTED_HOSTS: hosts.optional(),
@@ -88,13 +88,4 @@ function parsed(json: string): unknown {
 function isOrigin(text: string): boolean {
   if (text === "*") return true;
   return URL.canParse(text) && new URL(text).origin.toLowerCase() === text.toLowerCase().replace(/\/$/, "");
-}
-
-function isPattern(text: string): boolean {
-  try {
-    RE2JS.compile(RE2JS.translateRegExp(text));
-    return true;
-  } catch {
-    return false;
-  }
 }

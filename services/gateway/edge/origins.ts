@@ -22,7 +22,7 @@ export class Origins {
   constructor({ origins, pattern }: OriginSettings) {
     this.#any = origins.includes("*");
     this.#listed = new Set(origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
-    this.#pattern = pattern === undefined ? undefined : RE2JS.compile(RE2JS.translateRegExp(pattern));
+    this.#pattern = pattern === undefined ? undefined : compiled(pattern);
   }
 
   /** Whether any page besides our own may. */
@@ -49,6 +49,21 @@ export class Origins {
     const { origin } = headers;
     return origin === undefined || isOwn(origin, headers) || this.permission(origin) !== undefined;
   }
+}
+
+/** Whether a text is an expression as `pattern` has them. */
+export function isOriginPattern(text: string): boolean {
+  try {
+    compiled(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Its matches take time linear in the origin, whatever that is. */
+function compiled(pattern: string): RE2JS {
+  return RE2JS.compile(RE2JS.translateRegExp(pattern));
 }
 
 /** Whether a page is ours: of the host that it asks. Not by its scheme, which a proxy before us may have changed. */
