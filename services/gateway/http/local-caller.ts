@@ -15,7 +15,9 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import type { TokenSource } from "../../../lib/rpc/internal-token.ts";
-import { isLoopback } from "../edge/host-rule.ts";
+import type { EdgeSettings } from "../edge/edge.ts";
+import { hostRule, isLoopback } from "../edge/host-rule.ts";
+import { Origins } from "../edge/origins.ts";
 
 /** To whom routes answer that may be called without a token. */
 export interface TokenlessSettings {
@@ -33,18 +35,34 @@ export interface LocalCaller {
   readonly throughProxies: boolean;
   /** Whether a name with a dot is one of ours. */
   readonly isOurName: (host: string) => boolean;
+  /** Whether an origin's pages may use this installation although they are not ours. */
+  readonly isOurOrigin: (origin: string) => boolean;
 }
 
-/** Who calls without a token are taken for on a port; undefined when none is let in. */
+/** Who calls without a token are taken for on a port; undefined when none is let in. Names and origins count when the operator names them, not when any would do. */
 export function localCaller(
   { areOpen, areOpenOnLoopback }: TokenlessSettings,
   {
     boundTo,
     token,
-  }: { /** The address that the port listens at. */ readonly boundTo: string; readonly token: TokenSource },
+    edge,
+  }: {
+    /** The address that the port listens at. */
+    readonly boundTo: string;
+    readonly token: TokenSource;
+    readonly edge: Pick<EdgeSettings, "trustedHosts" | "origins" | "pattern">;
+  },
 ): LocalCaller | undefined {
   if (!areOpen && !(areOpenOnLoopback && isLoopback(boundTo))) return undefined;
-  return { token, throughProxies: areOpen, isOurName: () => false };
+  const trusted = edge.trustedHosts.filter((name) => name !== "*");
+  const hosts = hostRule({ boundTo: "localhost", trusted });
+  const origins = new Origins(edge);
+  return {
+    token,
+    throughProxies: areOpen,
+    isOurName: hosts.allows,
+    isOurOrigin: (origin) => origins.permission(origin) === "named",
+  };
 }
 
 const proxyHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"] as const;
@@ -52,20 +70,26 @@ const proxyHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-rea
 /** The `authorization` that a request without one gets. Rejects with `TOKEN_MISSING` when it needs one of its own. */
 export async function localAuthorization(
   headers: IncomingHttpHeaders,
-  { token, throughProxies, isOurName }: LocalCaller,
+  { token, throughProxies, isOurName, isOurOrigin }: LocalCaller,
 ): Promise<string> {
   const host = hostOf(headers);
   const isAddressed = host !== undefined && (!isPublicName(host.name) || isOurName(host.name));
   const isProxied = proxyHeaders.some((name) => headers[name] !== undefined);
-  if (!isAddressed || isForeignPage(headers, host.origin) || (isProxied && !throughProxies)) {
+  if (!isAddressed || isForeignPage(headers, host.origin, isOurOrigin) || (isProxied && !throughProxies)) {
     throw new DomainError("TOKEN_MISSING", "the call bears no token");
   }
   return `Bearer ${await token()}`;
 }
 
-function isForeignPage(headers: IncomingHttpHeaders, own: string): boolean {
+function isForeignPage(
+  headers: IncomingHttpHeaders,
+  own: string,
+  isOurOrigin: LocalCaller["isOurOrigin"],
+): boolean {
   const { origin } = headers;
-  if (origin !== undefined) return origin.replace(/^https?:\/\//, "").toLowerCase() !== own;
+  if (origin !== undefined) {
+    return origin.replace(/^https?:\/\//, "").toLowerCase() !== own && !isOurOrigin(origin);
+  }
   const site = headers["sec-fetch-site"];
   return site !== undefined && site !== "same-origin" && site !== "none";
 }

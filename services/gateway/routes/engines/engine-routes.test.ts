@@ -90,7 +90,12 @@ beforeAll(async () => {
     transports: { auth: transport, scheduler: transport, taskio: transport },
     verify,
     tokenFor: () => undefined,
-    localCaller: { token: async () => "local", throughProxies: false, isOurName: () => false },
+    localCaller: {
+      token: async () => "local",
+      throughProxies: false,
+      isOurName: () => false,
+      isOurOrigin: () => false,
+    },
     log,
   });
   const server = await serve({ host: "127.0.0.1", port: 0, services: [], fallback: app, verify, log });
