@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { TaskState } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
+import { logger } from "../../../lib/log/log.ts";
+import { publicAccessOf } from "../../../lib/rpc/access.ts";
+import { localTransport } from "../../../lib/rpc/local-transport.ts";
+import { serve } from "../../../lib/rpc/serve.ts";
+import { aCaller } from "../../../test/support/a-caller.ts";
+import { FakeTaskIO, printed, recordedAt } from "../../../test/support/fake-task-io.ts";
+import { until } from "../../../test/support/until.ts";
+import { httpApp } from "../http/http-app.ts";
+import { eventRoutes } from "./event-routes.ts";
+
+const log = logger("gateway", "silent");
+const verify = async () => aCaller();
+const taskId = "01234567-89ab-4cde-8f01-23456789abcd";
+
+let opened: AsyncDisposableStack;
+let taskio: FakeTaskIO;
+let url: string;
+
+beforeEach(async () => {
+  opened = new AsyncDisposableStack();
+  taskio = new FakeTaskIO(taskId);
+  const behind = localTransport(
+    {
+      access: publicAccessOf(TaskIOService),
+      check: async () => undefined,
+      routes: (router) => {
+        router.service(TaskIOService, taskio.service);
+      },
+    },
+    { verify, log },
+  );
+  const transports = { auth: behind, scheduler: behind, taskio: behind };
+  const fallback = httpApp({ routes: eventRoutes(), transports, verify, tokenFor: () => undefined, log });
+  const server = await serve({
+    host: "127.0.0.1",
+    port: 0,
+    services: [],
+    fallback,
+    verify,
+    log,
+    shutdownGraceMs: 0,
+  });
+  opened.use(server);
+  url = `${server.url}/api/v1/tasks/${taskId}/events`;
+});
+
+afterEach(() => opened.disposeAsync());
+
+async function ask(headers: Readonly<Record<string, string>> = {}, query = "", method = "GET") {
+  const hangUp = new AbortController();
+  opened.defer(() => hangUp.abort());
+  const answer = await fetch(url + query, {
+    method,
+    headers: { authorization: "Bearer good", ...headers },
+    signal: hangUp.signal,
+  });
+  return { answer, hangUp };
+}
+
+interface Heard {
+  readonly id?: string;
+  readonly event?: string;
+  readonly data?: unknown;
+}
+
+/** The events of a whole stream, by the rules of the standard. */
+function eventsIn(stream: string): Heard[] {
+  return stream
+    .split("\n\n")
+    .filter((block) => /^(id|event):/m.test(block))
+    .map((block) => {
+      const fields = Object.fromEntries(
+        block
+          .split("\n")
+          .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
+      );
+      return { ...fields, data: JSON.parse(fields["data"] ?? "null") as unknown };
+    });
+}
+
+describe("the events of a task", () => {
+  test("are its transcript, with cursors as ids, and its end", async () => {
+    taskio.say(
+      printed("one\n"),
+      printed(new Uint8Array([0xe2, 0x82])),
+      { case: "message", value: { json: new TextEncoder().encode('{"a":"x\\ny"}') } },
+      { case: "prompt", value: { promptId: "p1", text: "name? ", password: false } },
+      { case: "answer", value: { promptId: "p1", text: "Ada", answeredBy: "alice" } },
+    );
+    taskio.end(TaskState.FAILED);
+    const { answer } = await ask();
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    const stream = await answer.text();
+    expect(stream).toMatch(/^retry: \d+\n\n/);
+    const at = recordedAt.toISOString();
+    expect(eventsIn(stream)).toEqual([
+      { event: "snapshot", data: { state: "running", attempt: 1, open_prompts: [] } },
+      { id: "1-1", event: "output", data: { attempt: 1, seq: 1, at, stream: "stdout", text: "one\n" } },
+      { id: "1-2", event: "output", data: { attempt: 1, seq: 2, at, stream: "stdout", base64: "4oI=" } },
+      { id: "1-3", event: "message", data: { attempt: 1, seq: 3, at, value: { a: "x\ny" } } },
+      {
+        id: "1-4",
+        event: "prompt",
+        data: { attempt: 1, seq: 4, at, prompt_id: "p1", text: "name? ", password: false, choices: [] },
+      },
+      {
+        id: "1-5",
+        event: "answer",
+        data: { attempt: 1, seq: 5, at, prompt_id: "p1", text: "Ada", password: false, answered_by: "alice" },
+      },
+      { id: "end", event: "end", data: { state: "failed" } },
+    ]);
+  });
+
+  test.each([
+    ["Last-Event-ID", { "last-event-id": "1-1" }, ""],
+    ["after", {}, "?after=1-1"],
+    ["Last-Event-ID rather than after", { "last-event-id": "1-1" }, "?after=1-2"],
+  ])("go on behind %s", async (_what, headers, query) => {
+    taskio.say(printed("1"), printed("2"));
+    taskio.end();
+    const { answer } = await ask(headers, query);
+    expect(eventsIn(await answer.text()).map(({ id }) => id)).toEqual([undefined, "1-2", "end"]);
+  });
+
+  test("are none behind the end, which stops clients that ask again for ever", async () => {
+    taskio.end();
+    const { answer } = await ask({ "last-event-id": "end" });
+    expect([answer.status, await answer.text()]).toEqual([204, ""]);
+  });
+
+  test("are refused by a status when there is no such task", async () => {
+    taskio.interruptNext(new DomainError("TASK_NOT_FOUND", "there is no such task"));
+    const { answer } = await ask();
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(await answer.json()).toMatchObject({ reason: "TASK_NOT_FOUND" });
+  });
+
+  test("say why they break off", async () => {
+    const { answer } = await ask();
+    await until("it is watched", () => taskio.watching === 1);
+    taskio.interrupt(new DomainError("TOKEN_EXPIRED", "the token has expired"));
+    expect(eventsIn(await answer.text()).at(-1)).toEqual({
+      event: "interrupted",
+      data: { reason: "TOKEN_EXPIRED", detail: "the token has expired" },
+    });
+  });
+
+  test("come as they happen, and end with their caller", async () => {
+    const { answer, hangUp } = await ask();
+    const chunks = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = "";
+    const hear = async (what: string) => {
+      while (!heard.includes(what)) heard += (await chunks?.read())?.value ?? "";
+    };
+    await hear("snapshot");
+    taskio.say(printed("one"));
+    await hear("one");
+    expect(taskio.watching).toBe(1);
+    hangUp.abort();
+    await until("the watch is over", () => taskio.watching === 0);
+  });
+
+  test("are not sent to who asks for the head alone", async () => {
+    const { answer } = await ask({}, "", "HEAD");
+    expect([answer.status, await answer.text()]).toEqual([200, ""]);
+    await until("the watch is over", () => taskio.watching === 0);
+  });
+});

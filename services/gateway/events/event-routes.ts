@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { merge } from "../../../lib/async/merge.ts";
+import { refusalOf } from "../http/http-error.ts";
+import { type HttpRoute, httpRoute } from "../http/route.ts";
+import { taskIdParams } from "../routes/waldiez/task-id.ts";
+import { eventText, signOfLife, streamStart } from "./event-stream.ts";
+import { followedTask, type News } from "./followed-task.ts";
+import { endId, taskEvent } from "./task-events.ts";
+
+/** The longest silence of a stream. */
+const heartbeatMs = 15_000;
+
+const description = `
+Server-sent events. Each event's data is a JSON object; \`id\` is the cursor of an entry of the transcript, to be named
+by \`Last-Event-ID\` or \`after\` to go on behind it, without a gap and with nothing twice.
+
+- \`snapshot\`: the task as it stands (\`state\`, \`attempt\`, \`open_prompts\`), first, and again after an outage.
+- \`output\`: what the program wrote to \`stream\` (stdout, stderr, system) since the event before: \`text\`, or \`base64\`
+  where the bytes by themselves are no UTF-8. A chunk and not a line.
+- \`message\` (\`value\`), \`progress\` (\`fraction\`, \`label\`), \`artifact\` (\`path\`, \`name\`): what the program told.
+- \`prompt\` (\`prompt_id\`, \`text\`, \`password\`, \`choices\`): it asked; \`answer\`: it was handed the answer, whose
+  \`text\` is empty when it is secret. The answer is sent by \`POST /api/v1/tasks/{task_id}/input\`.
+- \`prompt_opened\`, \`prompt_closed\` (\`how\`: answered, timed_out, attempt_ended) and \`state\`: what became of them and
+  of the task, without an id.
+- \`truncated\` (\`limit_bytes\`), \`lost\` (\`first_seq\`): what the transcript has not.
+- \`end\` (\`state\`, \`failure\`): the last; the stream is closed behind it, and whoever asks again after it gets 204.
+- \`interrupted\` (\`reason\`, \`detail\`): the stream is closed before the end; it may be taken up again.
+
+A comment is sent when there was nothing to say for 15 s.`.trim();
+
+/** `GET /api/v1/tasks/{task_id}/events`. */
+export function eventRoutes(): readonly HttpRoute[] {
+  return [
+    httpRoute({
+      method: "GET",
+      path: "/api/v1/tasks/:task_id/events",
+      access: { audiences: ["tasks-api", "admin-api"], scope: "read" },
+      tag: "Tasks",
+      summary: "Streams what a task writes and asks, and what becomes of it",
+      description,
+      style: "problem",
+      params: taskIdParams,
+      query: z.object({
+        after: z.string().optional().describe("As `Last-Event-ID`, which goes first."),
+      }),
+      responses: {
+        200: { description: "The events.", schema: z.string(), contentType: "text/event-stream" },
+        204: { description: "Nothing comes after the end." },
+        404: { description: "There is no such task of the caller's." },
+      },
+      async handle({ params, query, headers, clients, signal }) {
+        const after = headers["last-event-id"]?.toString() ?? query.after ?? "";
+        if (after === endId) return { status: 204 };
+        const news = followedTask(clients.taskio, { taskId: params.task_id, after, signal });
+        // What is refused is refused by a status, before anything is sent.
+        const first = await news.next();
+        return {
+          status: 200,
+          headers: {
+            "content-type": "text/event-stream; charset=utf-8",
+            // For proxies that would rather send larger pieces.
+            "x-accel-buffering": "no",
+          },
+          body: eventsOf(first.done === true ? undefined : first.value, news, signal),
+        };
+      },
+    }),
+  ];
+}
+
+async function* eventsOf(
+  first: News | undefined,
+  news: AsyncGenerator<News>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(streamStart + textOf(first));
+  try {
+    for await (const next of merge([news], { idleMs: heartbeatMs, signal })) {
+      const text = next === undefined ? signOfLife : textOf(next);
+      if (text !== "") yield Buffer.from(text);
+    }
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const { reason, message } = refusalOf(thrown, "problem");
+    yield Buffer.from(eventText({ event: "interrupted", data: { reason: reason ?? null, detail: message } }));
+  }
+}
+
+function textOf(news: News | undefined): string {
+  const event = news && taskEvent(news);
+  return event === undefined ? "" : eventText(event);
+}
