@@ -96,11 +96,11 @@ test("an environment goes with its run", async () => {
   const { taken } = await programOf(taskId);
   await worker.complete(taken, null);
   await until("the run has ended", async () => (await client.getRun({ runId: taskId })).run?.endedAt);
+  const kept = async () =>
+    await all.db.query(sql`select from scheduler.program where run_id = ${taskId}::uuid`);
+  expect(await kept()).toHaveLength(1);
   await client.deleteRun({ runId: taskId });
-  await until("the program is gone", async () => {
-    const left = await all.db.query(sql`select from scheduler.program where run_id = ${taskId}::uuid`);
-    return left.length === 0;
-  });
+  await until("the program is gone", async () => (await kept()).length === 0);
 });
 
 test("the runs of a schedule have its environment, which is never answered, until another target takes its place", async () => {

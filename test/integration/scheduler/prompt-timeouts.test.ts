@@ -136,7 +136,8 @@ describe.each(brokers)("a question with a time, on the %s broker", (kind) => {
     await until("it asks", async () => await isOpen(taskId));
     await replica[Symbol.asyncDispose]();
     const next = await all.replica();
-    await until("its time is over", async () => (await promptOf(taskId, next))?.timedOut);
+    await until("its time is over", async () => (await promptOf(taskId, next))?.closed);
+    expect(await promptOf(taskId, next)).toMatchObject({ timedOut: true });
   });
 
   test("has its time while its run is paused, too", async () => {
