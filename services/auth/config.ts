@@ -4,6 +4,7 @@ import { longestAccessTokenMs } from "./access-token.ts";
 import type { PresetClient } from "./bootstrap-clients.ts";
 import type { Audience } from "./client.ts";
 import { type FederationSettings, federationSettings, federationVariables } from "./federation/settings.ts";
+import { isStandIn } from "./federation/stand-in.ts";
 
 /** How auth works. */
 export interface AuthSettings {
@@ -36,7 +37,11 @@ const presetAudience = {
   ANTIPHON_TASKS: "tasks-api",
 } as const satisfies Readonly<Record<string, Audience>>;
 
-const presetId = z.string().max(200, "has more than 200 characters").optional();
+const presetId = z
+  .string()
+  .max(200, "has more than 200 characters")
+  .refine((clientId) => !isStandIn(clientId), "begins as the ids that stand for users of other issuers do")
+  .optional();
 const presetSecret = secret.optional();
 
 const dayMs = 24 * 3_600_000;

@@ -17,6 +17,7 @@ import { publicAudiences } from "../../lib/rpc/tokens.ts";
 import { audienceOf } from "./audience-message.ts";
 import type { NewClient } from "./client.ts";
 import { type ClientChanges, type ClientFilter, clientOrders } from "./client-store.ts";
+import { isStandIn } from "./federation/stand-in.ts";
 
 const maxTokenLength = 16_384;
 const maxScopes = 20;
@@ -71,7 +72,9 @@ const refresh = z
 const exchange = z.object({ token: required(maxTokenLength) });
 
 const create = z.object({
-  clientId: upTo(200).regex(/^[\w.:@-]*$/, "has a character that is none of A-Z a-z 0-9 . _ : @ -"),
+  clientId: upTo(200)
+    .regex(/^[\w.:@-]*$/, "has a character that is none of A-Z a-z 0-9 . _ : @ -")
+    .refine((clientId) => !isStandIn(clientId), "begins as the ids that stand for users of other issuers do"),
   clientSecret: upTo(200).refine(
     (secret) => secret === "" || secret.length >= 8,
     "has fewer than 8 characters",

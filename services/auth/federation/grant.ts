@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { allScopes, type Scope } from "../../../lib/rpc/access.ts";
 import type { TokenGrant } from "../access-token.ts";
 import type { Audience } from "../client.ts";
 import { type Claims, claimAt, valuesAt } from "./claims.ts";
 import type { Issuer } from "./issuer.ts";
+import { hookStandIn, isStandIn, issuerStandIn } from "./stand-in.ts";
 
 /** A client of ours, as far as another issuer's tokens are concerned. */
 export interface RegisteredClient {
@@ -25,9 +25,6 @@ export interface ExternalGrant {
 export type FindClient = (clientId: string) => Promise<RegisteredClient | undefined>;
 
 const maxClientIdLength = 200;
-
-/** Subjects of this form stand in client ids as they are; of others their digest does. */
-const plainSubject = /^[A-Za-z0-9._:@|-]{1,120}$/;
 
 /**
  * What a token of ours is for when it is given for one of another issuer with
@@ -58,7 +55,7 @@ export async function issuerGrant(
   if (!issuer.allowsUnregistered)
     throw new DomainError("TOKEN_INVALID", "no client is registered for the subject of the token");
   const grant = {
-    clientId: `oidc:${issuer.name}:${plainOrDigest(clientId)}`,
+    clientId: issuerStandIn(issuer.name, clientId),
     audience: audienceOf(issuer, claims),
     scopes: narrowed(allScopes, issuer, claims),
     externalSubject,
@@ -75,7 +72,7 @@ export function hookGrant({
   readonly isAdmin: boolean;
 }): ExternalGrant {
   const grant = {
-    clientId: `external:${plainOrDigest(userId)}`,
+    clientId: hookStandIn(userId),
     audience: isAdmin ? "admin-api" : "tasks-api",
     scopes: allScopes,
     externalSubject: userId,
@@ -104,11 +101,5 @@ function narrowed(scopes: readonly Scope[], { scopesOf: map }: Issuer, claims: C
 
 /** Whether there can be a client of this id. */
 function isStorable(clientId: string): boolean {
-  return clientId.length <= maxClientIdLength && !clientId.includes("\0");
-}
-
-/** No plain subject begins as a digest does. */
-function plainOrDigest(subject: string): string {
-  if (plainSubject.test(subject)) return subject;
-  return `~${createHash("sha256").update(subject).digest("base64url")}`;
+  return clientId.length <= maxClientIdLength && !clientId.includes("\0") && !isStandIn(clientId);
 }

@@ -6,6 +6,9 @@ import type { Issuer } from "./issuer.ts";
 /** How far the clock of an issuer may be from ours. */
 const clockToleranceSeconds = 30;
 
+/** No subject is longer (OpenID Connect Core §2). */
+const maxSubjectLength = 255;
+
 /** What the header of an access token calls it (RFC 9068, or what came before); one without a type counts as `JWT`. */
 const accessTokenTypes = new Set(["jwt", "at+jwt", "application/at+jwt"]);
 
@@ -47,7 +50,9 @@ export async function verifyIssuerToken(
   if (idTokenClaims.some((claim) => claim in payload) || !isBearer(payload["typ"]))
     throw new DomainError("TOKEN_INVALID", "the token is no access token");
   if ("cnf" in payload) throw new DomainError("TOKEN_INVALID", "the token is bound to a key");
-  const { sub = "", exp = 0 } = payload;
+  const { sub, exp = 0 } = payload;
+  if (typeof sub !== "string" || sub === "" || sub.length > maxSubjectLength)
+    throw new DomainError("TOKEN_INVALID", "the token names no subject");
   return { ...payload, sub, exp };
 }
 

@@ -147,6 +147,7 @@ describe("a token that is not good is refused", () => {
     ["is for somebody else", { claims: { aud: "https://other.example.com" } }, "TOKEN_INVALID"],
     ["has no subject", { claims: { sub: undefined as unknown as string } }, "TOKEN_INVALID"],
     ["has a subject that is no text", { claims: { sub: 7 as unknown as string } }, "TOKEN_INVALID"],
+    ["has a subject that is too long", { claims: { sub: "x".repeat(256) } }, "TOKEN_INVALID"],
     ["is an ID token", { claims: { nonce: "n" }, header: { typ: "JWT" } }, "TOKEN_INVALID"],
     ["is a logout token", { header: { typ: "logout+jwt" } }, "TOKEN_INVALID"],
     ["is a refresh token of Keycloak's form", { claims: { typ: "Refresh" } }, "TOKEN_INVALID"],

@@ -514,7 +514,8 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
  */
 export type CreateClientRequest = Message<"antiphon.auth.v1.CreateClientRequest"> & {
   /**
-   * From 1 to 200 characters of `[A-Za-z0-9._:@-]`; empty means one is drawn.
+   * From 1 to 200 characters of `[A-Za-z0-9._:@-]`, of which the first may not be
+   * `oidc:` or `external:`; empty means one is drawn.
    *
    * @generated from field: string client_id = 1;
    */
