@@ -11,12 +11,13 @@ import { parseMoment } from "../time-option.ts";
 
 interface DeleteOptions extends ServerOptions {
   readonly yes?: true;
+  readonly force?: true;
   readonly endedBefore?: Date;
   readonly workflow?: string;
   readonly state?: readonly string[];
 }
 
-/** `antiphon delete`: removes runs that have ended, with all that they left. */
+/** `antiphon delete`: removes runs that have ended, with all that they left; when forced, also some that go on. */
 export function deleteCommand(context: CommandContext): Command {
   const command = createCommand("delete")
     .description("remove runs that have ended: their history, outputs, files and transcripts")
@@ -26,6 +27,7 @@ export function deleteCommand(context: CommandContext): Command {
     .addOption(
       new Option("--state <state...>", "of those only these").choices(["completed", "failed", "cancelled"]),
     )
+    .option("--force", "also runs that go on: they are cancelled first")
     .option("-y, --yes", "do not ask")
     .action(async (ids: readonly string[], options: DeleteOptions) => {
       if ((ids.length === 0) === (options.endedBefore === undefined)) {
@@ -36,7 +38,7 @@ export function deleteCommand(context: CommandContext): Command {
         });
       }
       using antiphon = await openServer(options);
-      const { endedBefore, workflow, state } = options;
+      const { endedBefore, workflow, state, force = false } = options;
       const found =
         endedBefore === undefined ? ids : await endedRuns(antiphon, { endedBefore, workflow, state });
       const screen = context.screen();
@@ -45,7 +47,7 @@ export function deleteCommand(context: CommandContext): Command {
       if (!(await confirmed(context, `remove ${what} for good?`, options.yes === true))) return;
       await eachId({ ids: found, screen, context }, async (id) => {
         const runId = await completeId(antiphon, id);
-        await antiphon.scheduler.deleteRun({ runId });
+        await antiphon.scheduler.deleteRun({ runId, force });
         await screen.line(`${runId} is removed`);
       });
     });

@@ -163,6 +163,7 @@ describe("antiphon with runs", { timeout: 240_000 }, () => {
     expect((await antiphon(["rerun", runId, "--from-failed"])).stdout).toBe(`${runId}\n`);
     expect((await antiphon(["delete", runId])).code).toBe(2);
     expect((await antiphon(["delete", runId, "-y"])).stdout).toBe(`${runId} is removed\n`);
+    expect((await antiphon(["delete", runId, "-y", "--force"])).code).toBe(0);
     const asked = server.asked.filter(({ method }) => method !== "listRuns");
     expect(asked.map(({ method }) => method)).toEqual([
       "pauseRun",
@@ -170,7 +171,9 @@ describe("antiphon with runs", { timeout: 240_000 }, () => {
       "signalRun",
       "rerunRun",
       "deleteRun",
+      "deleteRun",
     ]);
+    expect(asked.slice(4).map(({ request }) => request)).toMatchObject([{ force: false }, { force: true }]);
     expect(asked[3]?.request).toMatchObject({
       fromFailed: true,
       requestId: expect.stringMatching(/^.{36}$/),
