@@ -155,6 +155,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       fallback: gatewayService.fallback,
       verify: gatewayService.verify,
       around: gatewayService.around,
+      upgrade: gatewayService.upgrade,
       interceptors: gatewayService.interceptors,
       log,
       shutdownGraceMs,

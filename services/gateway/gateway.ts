@@ -8,7 +8,7 @@ import type { Logger } from "../../lib/log/log.ts";
 import { publicAccess } from "../../lib/rpc/access.ts";
 import type { Caller, VerifyToken } from "../../lib/rpc/authenticate.ts";
 import type { RunningService } from "../../lib/rpc/running-service.ts";
-import type { HttpHandler, ServeOptions } from "../../lib/rpc/serve.ts";
+import type { HttpHandler, ServeOptions, UpgradeHandler } from "../../lib/rpc/serve.ts";
 import type { GatewaySettings } from "./config.ts";
 import type { Edge } from "./edge/edge.ts";
 import { EdgeVerifier } from "./edge-verifier.ts";
@@ -18,6 +18,7 @@ import { type HttpRoute, isLogin } from "./http/route.ts";
 import { routeTable } from "./http/route-table.ts";
 import { proxy } from "./proxy.ts";
 import { illnesses, type ServiceBehind } from "./routes/health.ts";
+import { webSocketEndpoint } from "./websocket/web-socket-endpoint.ts";
 
 /** What the gateway needs. None of the transports bears a token of its own: the callers' go along. */
 export interface GatewayDependencies {
@@ -48,6 +49,8 @@ export interface Gateway extends RunningService {
   readonly verify: VerifyToken;
   /** Stands between every request and what answers it. */
   readonly around: ServeOptions["around"];
+  /** Takes over the connections of clients that speak WebSocket. To be used up to the gateway's end. */
+  readonly upgrade: UpgradeHandler;
   /** Stand between every call, once its caller is known, and what answers it. */
   readonly interceptors: ServeOptions["interceptors"];
 }
@@ -82,6 +85,15 @@ export function gateway({
   const tokenFor = (caller: Caller | undefined) => verifier.tokenFor(caller);
   const routes = routeTable({ behind, fetchKeys, settings });
   const logins = loginPaths(routes);
+  const transports = { auth, scheduler, taskio };
+  const webSocket = webSocketEndpoint({
+    transports,
+    verify: verifier.verify,
+    tokenFor,
+    // Without an edge there is no list of pages that may.
+    isAllowedOrigin: (request) => edge?.isAllowedOrigin(request) ?? request.headers.origin === undefined,
+    log,
+  });
   return {
     name: "gateway",
     routes: (router) => {
@@ -90,7 +102,7 @@ export function gateway({
     access: publicAccess,
     fallback: httpApp({
       routes,
-      transports: { auth, scheduler, taskio },
+      transports,
       verify: verifier.verify,
       tokenFor,
       localCaller,
@@ -99,12 +111,13 @@ export function gateway({
     }),
     verify: verifier.verify,
     around: edge && ((next) => edge.around(next, (path) => logins.has(path.replace(/\/$/, "")))),
+    upgrade: edge?.aroundUpgrade(webSocket.upgrade) ?? webSocket.upgrade,
     interceptors: edge && [edge.interceptor],
     check: async () => {
       const [[name, reason] = []] = Object.entries(await illnesses(behind));
       if (name !== undefined) throw new Error(`${name}: ${reason}`);
     },
-    [Symbol.asyncDispose]: async () => {},
+    [Symbol.asyncDispose]: async () => await webSocket[Symbol.asyncDispose](),
   };
 }
 

@@ -61,6 +61,7 @@ await using server = await serve({
   fallback: service.fallback,
   verify: service.verify,
   around: service.around,
+  upgrade: service.upgrade,
   interceptors: service.interceptors,
   log,
   shutdownGraceMs: config.shutdownGraceMs,
