@@ -1,4 +1,5 @@
 import type { GatewaySettings } from "../config.ts";
+import { eventRoutes } from "../events/event-routes.ts";
 import { engineRoutes } from "../routes/engines/engine-routes.ts";
 import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
 import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
@@ -17,6 +18,7 @@ export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): re
   return [
     ...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }),
     ...engineRoutes(settings),
+    ...eventRoutes(),
     ...healthRoutes(behind),
   ];
 }
