@@ -41,6 +41,6 @@ describe("issuerKeys", () => {
   test("takes nothing else for keys", async () => {
     await using server = await httpServer((_, response) => response.end('{"keys":"all"}'));
     const fetching = issuerKeys({ issuer: server.url, keysUrl: `${server.url}/keys` })();
-    await expect(fetching).rejects.toThrow();
+    await expect(fetching).rejects.toThrow("expected array");
   });
 });

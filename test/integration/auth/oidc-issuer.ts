@@ -53,7 +53,8 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
   let key: Key;
   const rotate = async () => {
     key = await drawKey();
-    handle = providerOf(url, key.privateJwk).callback();
+    const answer = providerOf(url, key.privateJwk).callback();
+    handle = (request, response) => void answer(request, response);
   };
   await rotate();
 
