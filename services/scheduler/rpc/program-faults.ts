@@ -40,15 +40,13 @@ function fileFaults(program: Program): FieldFault[] {
     const message = "is not the plain name of a .py or .waldiez file";
     faults.push({ path: "program.file_name", reason: "FILE_REJECTED", message });
   }
-  if (uploadId === "") faults.push(...contentFaults(program));
-  else if (content.length > 0) faults.push(invalid("program.upload_id", "is given beside content"));
-  return faults;
-}
-
-/** What is wrong with what is in the file. */
-export function contentFaults({ fileName, content }: Program): FieldFault[] {
+  if (uploadId !== "") {
+    if (content.length > 0) faults.push(invalid("program.upload_id", "is given beside content"));
+    return faults;
+  }
   const message = contentFault(content, isFlowFile(fileName));
-  return message === undefined ? [] : [{ path: "program.content", reason: "FILE_REJECTED", message }];
+  if (message !== undefined) faults.push({ path: "program.content", reason: "FILE_REJECTED", message });
+  return faults;
 }
 
 function contentFault(content: Uint8Array, isFlow: boolean): string | undefined {

@@ -1,9 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { type Program, ProgramSchema } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { Uploads } from "../uploads.ts";
-import { contentFaults } from "./program-faults.ts";
-import { refuse } from "./validate.ts";
 
 /** How callers' uploaded files are read. */
 export type ReadUpload = Uploads["content"];
@@ -11,7 +10,8 @@ export type ReadUpload = Uploads["content"];
 /**
  * A checked program with the content of the file that it names, if it names one;
  * undefined when its client has no such file, or not any more. Throws
- * `FILE_REJECTED` when what was uploaded is nothing that can be run.
+ * `FILE_REJECTED` for an empty file; whether what was uploaded is a flow is told
+ * when it runs, as clients of the Waldiez runner expect.
  */
 export async function withUpload(
   program: Program,
@@ -21,7 +21,13 @@ export async function withUpload(
   if (uploadId === "") return program;
   const content = isRunId(uploadId) ? await read(clientId, uploadId) : undefined;
   if (content === undefined) return undefined;
-  const whole = create(ProgramSchema, { ...program, content });
-  refuse(contentFaults(whole), { file: fileName.slice(0, 200) });
-  return whole;
+  if (content.length === 0) {
+    const empty = {
+      path: "program.upload_id",
+      reason: "FILE_REJECTED",
+      message: "is of an empty file",
+    } as const;
+    throw DomainError.ofFaults([empty], { file: fileName.slice(0, 200) });
+  }
+  return create(ProgramSchema, { ...program, content });
 }

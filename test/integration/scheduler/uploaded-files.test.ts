@@ -158,17 +158,18 @@ describe("an uploaded file", () => {
     await upload(randomUUID(), "a.py", text("1"));
   });
 
-  test("is checked when a task is submitted of it", async () => {
+  test("is checked when a task is submitted of it, but for whether it is a flow", async () => {
     const alice = randomUUID();
     const { uploadId } = await upload(alice, "a.waldiez", text("{}"));
     const rejected = { code: Code.InvalidArgument };
     for (const program of [
-      { fileName: "a.waldiez", uploadId },
       { fileName: "a.txt", uploadId },
       { fileName: "a.py", uploadId, content: text("print()") },
     ]) {
       await expect(as(alice).submitTask({ program })).rejects.toMatchObject(rejected);
     }
+    const { task } = await as(alice).submitTask({ program: { fileName: "a.waldiez", uploadId } });
+    expect(task?.name).toBe("a.waldiez");
     const empty = await upload(alice, "a.py");
     const program = { fileName: "a.py", uploadId: empty.uploadId };
     await expect(as(alice).submitTask({ program })).rejects.toMatchObject(rejected);

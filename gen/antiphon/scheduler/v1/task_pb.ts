@@ -519,7 +519,8 @@ export type Program = Message<"antiphon.scheduler.v1.Program"> & {
   promptTimeout?: Duration | undefined;
 
   /**
-   * In place of `content`: the file that UploadFile stored under this id.
+   * In place of `content`: the file that UploadFile stored under this id. Whether it
+   * is a flow, where its name says so, is told when it runs, not before.
    *
    * @generated from field: string upload_id = 10;
    */
