@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
+import { readAway } from "./read-away.ts";
 import type { HttpAnswer } from "./route.ts";
 
 /** Callers see only what stands here, whatever a browser would like to make of it. */
@@ -42,7 +43,9 @@ export async function sendAnswer(
     await pipeline(Readable.from(body, { objectMode: false }), response);
     return;
   }
-  response.end(request.method === "HEAD" ? "" : (bytes ?? ""));
+  if (request.method !== "HEAD" && bytes !== undefined && bytes.length > 0) response.write(bytes);
+  if (request.httpVersionMajor === 1) await readAway(request);
+  response.end();
   if (!response.writableFinished) await Promise.race([once(response, "finish"), once(response, "close")]);
 }
 
