@@ -3,6 +3,9 @@ import { eventRoutes } from "../events/event-routes.ts";
 import { engineRoutes } from "../routes/engines/engine-routes.ts";
 import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
 import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
+import { fileFetcher } from "../routes/waldiez/fetch-file.ts";
+import { waldiezRoutes } from "../routes/waldiez/waldiez-routes.ts";
+import { taskPermission } from "../task-permission.ts";
 import type { HttpRoute } from "./route.ts";
 
 /** What the routes need besides the services behind. */
@@ -18,6 +21,11 @@ export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): re
   return [
     ...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }),
     ...engineRoutes(settings),
+    ...waldiezRoutes({
+      settings: settings.waldiez,
+      fetchFile: fileFetcher(settings.waldiez.fileUrlAllowedHosts),
+      permit: taskPermission(settings.taskPermission),
+    }),
     ...eventRoutes(),
     ...healthRoutes(behind),
   ];

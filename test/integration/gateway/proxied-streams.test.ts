@@ -6,6 +6,7 @@ import { publicAccessOf } from "../../../lib/rpc/access.ts";
 import { networkTransport } from "../../../lib/rpc/client.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
 import { type Server, serve } from "../../../lib/rpc/serve.ts";
+import { readSettings } from "../../../services/gateway/config.ts";
 import { gateway } from "../../../services/gateway/gateway.ts";
 import { aCaller } from "../../support/a-caller.ts";
 import { until } from "../../support/until.ts";
@@ -101,7 +102,7 @@ async function start(scheduler: Partial<ServiceImpl<typeof SchedulerService>>) {
     fetchKeys: async () => ({ keys: [] }),
     behind: [],
     verify,
-    settings: { publicUrl: undefined, taskPermission: undefined },
+    settings: readSettings({}),
     log,
   });
   const front = opened.use(

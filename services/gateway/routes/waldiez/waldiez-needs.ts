@@ -1,3 +1,4 @@
+import type { AllowedHost } from "../../../../lib/outbound/allowed-host.ts";
 import type { Caller } from "../../../../lib/rpc/authenticate.ts";
 import type { FetchFile } from "./fetch-file.ts";
 
@@ -9,6 +10,8 @@ export interface WaldiezSettings {
   readonly inputTimeoutSeconds: number;
   /** How long a task may run, in seconds; 0 for as long as any may. */
   readonly maxTaskSeconds: number;
+  /** What files may be fetched from although it is not public. */
+  readonly fileUrlAllowedHosts: readonly AllowedHost[];
 }
 
 /** What the Waldiez runner's routes need besides the services behind. */
