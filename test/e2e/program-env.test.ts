@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Database } from "../../lib/postgres/database.ts";
 import { type Antiphon, startAllInOne } from "../support/antiphon-processes.ts";
+import { everyCommandLine } from "../support/every-command-line.ts";
 import { freshDatabase } from "../support/fresh-database.ts";
 import { tablesThatHold } from "../support/search-database.ts";
 import { startRedis } from "../support/start-redis.ts";
@@ -110,20 +111,6 @@ test("a secret in a program's environment reaches it, and is to be found nowhere
   expect(JSON.stringify([events, got])).not.toContain(secret);
   expect(filesThatHold(antiphon.dataDirectory, secret)).toEqual([]);
 });
-
-/** The command lines of all processes. */
-function everyCommandLine(): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [readFileSync(`/proc/${pid}/cmdline`, "latin1")];
-      } catch {
-        // It has ended meanwhile.
-        return [];
-      }
-    });
-}
 
 /** The files below a folder in which a text stands. */
 function filesThatHold(folder: string, text: string): string[] {
