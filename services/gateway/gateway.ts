@@ -92,6 +92,7 @@ export function gateway({
     tokenFor,
     // Without an edge there is no list of pages that may.
     isAllowedOrigin: (request) => edge?.isAllowedOrigin(request) ?? request.headers.origin === undefined,
+    conduct: edge?.conduct,
     log,
   });
   return {

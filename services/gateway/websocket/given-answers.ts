@@ -34,6 +34,8 @@ type GivenAnswer = z.output<typeof answer>;
 export interface GivenAnswersNeeds {
   readonly taskId: string;
   readonly taskio: Pick<Client<typeof TaskIOService>, "sendInput">;
+  /** Carries an answer to a prompt out, unless the caller may not just then, and takes it down. */
+  readonly guarded: (promptId: string, work: () => Promise<void>) => Promise<void>;
   /** Aborts when the server stops: nothing is repeated any more. */
   readonly closing: AbortSignal;
 }
@@ -70,7 +72,7 @@ export class GivenAnswers {
 
   async #carryOut(given: GivenAnswer): Promise<void> {
     try {
-      await this.#send(given);
+      await this.#needs.guarded(given.request_id, async () => await this.#send(given));
     } catch (thrown) {
       const { message, reason } = refusalOf(thrown, "waldiez");
       this.#tell({ error: message, ...(reason && { reason }), request_id: given.request_id });

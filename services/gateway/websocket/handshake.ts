@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Task } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
 import { type ServiceClients, type ServiceTransports, serviceClients } from "../http/service-clients.ts";
 import type { WaldiezStatus } from "../routes/status-names.ts";
@@ -18,7 +19,7 @@ export interface HandshakeNeeds extends BearerNeeds {
 
 /** A request for a WebSocket that may be accepted. */
 export interface Handshake {
-  readonly clientId: string;
+  readonly caller: Caller;
   /** The task's id as it was asked for: a schedule's for the task that it started last. */
   readonly shownId: string;
   /** As it stands; not ended. */
@@ -51,7 +52,7 @@ export async function handshake(
   // A schedule that waits for its next firing has nothing to show.
   if (task === undefined || isFinal(status) || isFinal(statusOfFound({ kind: "plain", task }, new Date())))
     throw new HttpRefusal(403, `the task ${shownId} is not active`);
-  return { clientId: caller.clientId, shownId, task, status, after: afterIn(query), clients };
+  return { caller, shownId, task, status, after: afterIn(query), clients };
 }
 
 function asked(url: string): { readonly shownId: string; readonly query: URLSearchParams } {

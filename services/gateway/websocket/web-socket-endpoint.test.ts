@@ -40,9 +40,11 @@ let task: Task;
 let endpoint: WebSocketEndpoint;
 let server: Server;
 let address: string;
+let acts: unknown[];
 
 beforeEach(async () => {
   opened = new AsyncDisposableStack();
+  acts = [];
   const taskId = randomUUID();
   taskio = new FakeTaskIO(taskId);
   task = create(TaskSchema, {
@@ -81,6 +83,13 @@ beforeEach(async () => {
     transports: { auth: behind, scheduler: behind, taskio: behind },
     verify,
     tokenFor: () => undefined,
+    conduct: {
+      carryOut: async ({ action, caller }, work, about) => {
+        const answer = await work();
+        acts.push({ action, clientId: caller?.clientId, about: about(answer) });
+        return answer;
+      },
+    },
     isAllowedOrigin: ({ headers: { origin } }) => origin === undefined || origin === server.url,
     log,
   });
@@ -304,6 +313,8 @@ describe("an answer", () => {
     expect(taskio.answers[0]).toMatchObject({ taskId: taskio.taskId, promptId: "p1", text: "Ada" });
     expect(taskio.answers[0]?.requestId).not.toBe("");
     expect(peer.frames.filter(({ error }) => error !== undefined)).toEqual([]);
+    const about = [{ taskId: taskio.taskId, promptId: "p1" }];
+    expect(acts).toEqual([{ action: "WS /ws/:task_id", clientId: "alice", about }]);
   });
 
   test("is handed on when its sender closes at once", async () => {

@@ -12,7 +12,10 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Logger } from "../../../lib/log/log.ts";
+import { answering } from "../../../lib/rpc/access.ts";
 import type { UpgradeHandler } from "../../../lib/rpc/serve.ts";
+import { callerAddressHeader } from "../edge/caller-address.ts";
+import type { Conduct } from "../edge/conduct.ts";
 import { followedTask, type News } from "../events/followed-task.ts";
 import { refusalAnswer, refusalOf } from "../http/http-error.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
@@ -31,6 +34,8 @@ import { TranscriptFrames } from "./transcript-frames.ts";
 const longestMessage = 128 * 1024;
 
 export interface WebSocketNeeds extends HandshakeNeeds {
+  /** Bounds how much a caller may answer, and takes it down; undefined: nobody does. */
+  readonly conduct?: Pick<Conduct, "carryOut"> | undefined;
   readonly log: Logger;
 }
 
@@ -52,7 +57,8 @@ export function webSocketEndpoint(needs: WebSocketNeeds): WebSocketEndpoint {
   const open = new Set<Promise<void>>();
   return {
     upgrade(request, socket, head, closing) {
-      const served = serve(needs, { server, quota, request, socket, head, closing })
+      const requestId = requestIdOf(request);
+      const served = serve(needs, { server, quota, request, requestId, socket, head, closing })
         .catch((err: unknown) => {
           needs.log.error({ err }, "WebSocket failed");
           socket.destroy();
@@ -70,6 +76,7 @@ interface Asking {
   readonly server: WebSocketServer;
   readonly quota: SocketQuota;
   readonly request: IncomingMessage;
+  readonly requestId: string;
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly closing: AbortSignal;
@@ -87,7 +94,12 @@ async function serve(needs: WebSocketNeeds, asking: Asking): Promise<void> {
   if (peer === undefined) return over.abort();
   const { shaken, news } = admitted;
   const { taskId, name } = shaken.task;
-  const answers = new GivenAnswers(peer, { taskId, taskio: shaken.clients.taskio, closing });
+  const answers = new GivenAnswers(peer, {
+    taskId,
+    taskio: shaken.clients.taskio,
+    guarded: guardedBy(needs.conduct, asking, shaken),
+    closing,
+  });
   await taskSocket(peer, {
     status: statusFrame(shaken, new Date()),
     news,
@@ -110,10 +122,9 @@ interface Admitted {
 /** Looks whether a request may be accepted (E1); one that may not is refused, and undefined. */
 async function admit(
   needs: WebSocketNeeds,
-  { quota, request, socket }: Asking,
+  { quota, request, requestId, socket }: Asking,
   signal: AbortSignal,
 ): Promise<Admitted | undefined> {
-  const requestId = requestIdOf(request);
   await using stack = new AsyncDisposableStack();
   try {
     const shaken = await handshake(request, requestId, needs);
@@ -133,6 +144,26 @@ async function admit(
   }
 }
 
+/** Lets the edge have its say about each answer. */
+function guardedBy(
+  conduct: WebSocketNeeds["conduct"],
+  { request, requestId }: Asking,
+  { caller, task }: Handshake,
+): (promptId: string, work: () => Promise<void>) => Promise<void> {
+  const act = {
+    action: "WS /ws/:task_id",
+    access: answering,
+    caller,
+    address: String(request.headers[callerAddressHeader] ?? request.socket.remoteAddress ?? ""),
+    requestId,
+    isLogin: false,
+  };
+  return async (promptId, work) => {
+    if (conduct === undefined) await work();
+    else await conduct.carryOut(act, work, () => [{ taskId: task.taskId, promptId }]);
+  };
+}
+
 /** The socket of a request that is well-formed; another one is refused by `ws` itself. */
 function accepted({ server, request, socket, head }: Asking): WebSocket | undefined {
   const peers: WebSocket[] = [];
@@ -140,8 +171,8 @@ function accepted({ server, request, socket, head }: Asking): WebSocket | undefi
   return peers[0];
 }
 
-function placeFor(quota: SocketQuota, { clientId, task: { taskId } }: Handshake): Disposable {
-  const place = quota.take({ clientId, taskId });
+function placeFor(quota: SocketQuota, { caller, task: { taskId } }: Handshake): Disposable {
+  const place = quota.take({ clientId: caller.clientId, taskId });
   if (place !== undefined) return place;
   throw new HttpRefusal(403, "too many WebSockets are open", { reason: "TOO_MANY_CALLS" });
 }
