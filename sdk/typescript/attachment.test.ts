@@ -99,6 +99,21 @@ describe("attachment", () => {
     expect(await task.wait()).toBe("Eve");
   });
 
+  test("says when nobody has answered in time, and what the program got", async () => {
+    const { antiphon, server } = await start(async (task) => await task.ask("name? "));
+    const task = await antiphon.submit({ file: { name: "a.py", content: Buffer.from("x") } });
+    const seen: unknown[] = [];
+    for await (const event of task.attach()) {
+      if (event.kind === "prompt") server.tasks[0]?.timeOutPrompts();
+      if (event.kind === "prompt_closed" || event.kind === "answered") seen.push(event);
+    }
+    expect(seen).toMatchObject([
+      { kind: "prompt_closed", answered: false, timedOut: true, answeredBy: "" },
+      { kind: "answered", text: "", by: "" },
+    ]);
+    expect(await task.wait()).toBe("");
+  });
+
   test("puts an open question to a watch that begins after it", async () => {
     const { antiphon, server } = await start(async (task) => {
       task.write("before\n");

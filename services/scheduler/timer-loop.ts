@@ -96,12 +96,12 @@ export class Timers {
     const { owner, clock, isAnswerUnderway, log } = this.#options;
     const { runId } = run;
     const { name } = task;
-    if (timer.kind === "prompt") {
-      const { promptId } = timer;
-      if (isAnswerUnderway({ taskId: taskIdOf(runId, name), promptId })) return false;
-    }
     try {
       return await owner.execute(runId, (current) => {
+        const taskId = taskIdOf(runId, name);
+        if (timer.kind === "prompt" && isAnswerUnderway({ taskId, promptId: timer.promptId })) {
+          return { facts: [], result: false };
+        }
         const facts = current === undefined ? [] : factsOf(current, { name, attempt, timer, now: clock() });
         // Set anew in the same way meanwhile, or another one of the task: `takeDue` has forgotten that, too.
         const isSetAgain = facts.length === 0 && current === run && nextTimerOf(task) !== undefined;

@@ -56,6 +56,20 @@ describe("why a task waits", () => {
     expect(reasonWith({ queues: ["", "gpu"], labels: { zone: "a", disk: "ssd" } })).toBe("WORKER_BUSY");
   });
 
+  test("ends with the time of a question, or of the attempt that asked where that is over before", () => {
+    const untilOf = (timeoutMs: number) => {
+      const config = { file_name: "a.py", prompt_timeout_ms: 5_000 };
+      const run = aRun(
+        [aNode("A", [], { handler: "program", config, timeoutMs })],
+        leased("A"),
+        asked("A", "p1"),
+      );
+      return waitOf(run, taskOfNode(run, "A"), []);
+    };
+    expect(untilOf(60_000)).toMatchObject({ reason: "PROMPT", until: later(5_000) });
+    expect(untilOf(1_000)).toMatchObject({ reason: "PROMPT", until: later(1_000) });
+  });
+
   test("ends with its patience for a worker", () => {
     const run = aRun([aNode("A", [], { queueTimeoutMs: 60_000 })]);
     expect(waitOf(run, taskOfNode(run, "A"), [])?.until).toEqual(later(60_000));

@@ -39,6 +39,12 @@ type Failure = MessageInitShape<typeof FailureSchema>;
 type News = NonNullable<MessageInitShape<typeof TaskNewsSchema>["news"]>;
 type Response = NonNullable<MessageInitShape<typeof AttachResponseSchema>["response"]>;
 
+/** An answer, and who gave it. */
+interface Given {
+  readonly text: string;
+  readonly by: string;
+}
+
 /** What a submitted program does. */
 export type FakeProgram = (task: FakeTask) => unknown;
 
@@ -55,7 +61,7 @@ export class FakeTask {
   output: unknown;
   readonly entries: Entry[] = [];
   readonly #openPrompts = new Map<string, { readonly text: string; readonly password: boolean }>();
-  readonly #waiting = new Map<string, (text: string) => void>();
+  readonly #waiting = new Map<string, (given: Given) => void>();
   readonly #taken = new Map<string, string>();
   readonly #listeners = new Set<(response: Response) => void>();
   readonly #cancelled = new AbortController();
@@ -80,18 +86,25 @@ export class FakeTask {
   /** Asks, and waits for the answer. */
   async ask(text: string, { password = false } = {}): Promise<string> {
     const promptId = randomUUID();
-    const answer = new Promise<string>((resolve) => this.#waiting.set(promptId, resolve));
+    const answer = new Promise<Given>((resolve) => this.#waiting.set(promptId, resolve));
     this.#openPrompts.set(promptId, { text, password });
     this.#append({ case: "prompt", value: { promptId, text, password } });
     this.#tell({ case: "promptOpened", value: { prompt: { promptId, attempt: 1, text, password } } });
     this.#become(TaskState.WAITING_FOR_INPUT);
-    const given = await answer;
-    this.#append({
-      case: "answer",
-      value: { promptId, text: password ? "" : given, password, answeredBy: "c1" },
-    });
+    const { text: given, by: answeredBy } = await answer;
+    this.#append({ case: "answer", value: { promptId, text: password ? "" : given, password, answeredBy } });
     this.#become(TaskState.RUNNING);
     return given;
+  }
+
+  /** Answers the open questions with nothing, because nobody did in time. */
+  timeOutPrompts(): void {
+    for (const promptId of this.#openPrompts.keys()) {
+      this.#openPrompts.delete(promptId);
+      this.#tell({ case: "promptClosed", value: { promptId, how: How.TIMED_OUT } });
+      this.#waiting.get(promptId)?.({ text: "", by: "" });
+      this.#waiting.delete(promptId);
+    }
   }
 
   /** Closes the open questions as if somebody else had answered them. */
@@ -130,7 +143,7 @@ export class FakeTask {
       this.#openPrompts.delete(promptId);
       this.answers.push(text);
       this.#tell({ case: "promptClosed", value: { promptId, how: How.ANSWERED, answeredBy: "c1" } });
-      waiting(text);
+      waiting({ text, by: "c1" });
     }
     return { case: "accepted", value: { promptId, requestId } };
   }

@@ -87,6 +87,20 @@ describe("antiphon run on a terminal", () => {
     expect(command.echoes).toBe(true);
   });
 
+  test("withdraws a question that nobody answers in time", async () => {
+    const { command, server } = await start(async (task) => [
+      await task.ask("name? "),
+      await task.ask("more? "),
+    ]);
+    await command.shows("name? ");
+    server.tasks[0]?.timeOutPrompts();
+    await command.shows("nobody answered in time");
+    await command.shows("more? ");
+    command.type("no\r");
+    expect((await command.ended()).code).toBe(0);
+    expect(command.stdout).toContain('result: ["","no"]');
+  });
+
   test("asks at Ctrl-C what to do, and ends with 130 once the task is cancelled", async () => {
     const { command, server } = await start(async (task) => task.ask("password? ", { password: true }));
     await command.shows("password? ");
