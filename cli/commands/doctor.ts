@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { type Command, createCommand } from "commander";
+import { inOurNames } from "../../lib/config/seed-names.ts";
 import type { CommandContext } from "../command-context.ts";
 import { checkBroker } from "../doctor/broker.ts";
 import { checkDatabase } from "../doctor/database.ts";
@@ -36,11 +37,12 @@ export function doctorCommand(context: CommandContext): Command {
     .description("look at what this machine has, and tell what is missing and the command that mends it")
     .option("--data-dir <folder>", "the data folder of a server here")
     .action(async ({ output, dataDir }: FormatOption & { readonly dataDir?: string }) => {
-      const findings = await findAll({
+      const { env } = inOurNames({
         ...variablesOfFile(".env"),
         ...process.env,
         ...(dataDir !== undefined && { ANTIPHON_DATA_DIR: dataDir }),
       });
+      const findings = await findAll(env);
       const screen = context.screen();
       if (output === "json") await screen.line(JSON.stringify({ findings }, undefined, 2));
       else for (const finding of findings) await print(screen, finding);

@@ -1,4 +1,5 @@
 import { type Logger, pino } from "pino";
+import { inOurNames } from "../config/seed-names.ts";
 
 export type { Logger } from "pino";
 
@@ -19,10 +20,10 @@ const secretFields = [
  * The log of one service: JSON lines on standard error.
  *
  * The message is a fixed phrase; what varies is a field (`runId`, `taskId`,
- * `attempt`, `workerId`, `rpc`, `durationMs`, `err`). `LOG_LEVEL` sets the
- * level, `info` when unset.
+ * `attempt`, `workerId`, `rpc`, `durationMs`, `err`). Unless it is given,
+ * `LOG_LEVEL`, or what the seeds have for it, sets the level; `info` when unset.
  */
-export function logger(service: string, level: string = process.env["LOG_LEVEL"] ?? "info"): Logger {
+export function logger(service: string, level = inOurNames(process.env).env["LOG_LEVEL"] ?? "info"): Logger {
   return pino(
     {
       level,

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { ConfigError } from "../../lib/config/env.ts";
+import { inOurNames } from "../../lib/config/seed-names.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { allInOne } from "./all-in-one.ts";
 import { readConfig } from "./config.ts";
@@ -26,7 +27,7 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
     process.stderr.write(`${text}\n`);
   };
   const asked = untilSignal();
-  const env = {
+  const { env, unused } = inOurNames({
     ...variablesOfFile(".env"),
     ...process.env,
     ...(options.host !== undefined && { API_HOST: options.host }),
@@ -35,7 +36,8 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
     ...(options.tlsCert !== undefined && { TLS_CERT: options.tlsCert }),
     ...(options.tlsKey !== undefined && { TLS_KEY: options.tlsKey }),
     ...(options.tlsClientCa !== undefined && { TLS_CLIENT_CA: options.tlsClientCa }),
-  };
+  });
+  for (const why of unused) say(`without a meaning here: ${why}`);
   try {
     await using server = await allInOne(readConfig(env), env);
     for (const line of startUpLines(server.startUp)) say(line);
@@ -52,8 +54,7 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
       say(
         "hint: another program listens there; take another port: npm start -- --port 8001, or API_PORT=8001",
       );
-    if (!(error instanceof ConfigError) && process.env["LOG_LEVEL"] === "debug")
-      say(String((error as Error).stack));
+    if (!(error instanceof ConfigError) && env["LOG_LEVEL"] === "debug") say(String((error as Error).stack));
     return error instanceof ConfigError ? 2 : 1;
   }
 }

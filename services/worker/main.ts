@@ -8,8 +8,12 @@ import { readConfig, readConnectionConfig } from "./config.ts";
 import { openIsolation } from "./isolation.ts";
 import { worker } from "./worker.ts";
 
-const { settings, calls, isolation: isolationOptions } = configOrExit(readConfig, process.env);
-const connection = configOrExit(readConnectionConfig, process.env);
+const {
+  settings,
+  calls,
+  isolation: isolationOptions,
+  connection,
+} = configOrExit((env) => ({ ...readConfig(env), connection: readConnectionConfig(env) }), process.env);
 const log = logger("worker");
 
 await using broker = await RedisBroker.open({

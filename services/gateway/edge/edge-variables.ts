@@ -4,12 +4,12 @@ import type { CertificateFiles } from "../../../lib/rpc/certificates.ts";
 import type { EdgeSettings } from "./edge.ts";
 import { isOriginPattern } from "./origins.ts";
 
-/** A list as pydantic reads it, in JSON, or separated by commas. */
+/** A list as pydantic reads it, in JSON, or separated by commas or, as seed 004 has it, by spaces. */
 const list = z.string().transform((text, context): string[] => {
-  const entries = text.trim().startsWith("[") ? parsed(text) : text.split(",");
+  const entries = text.trim().startsWith("[") ? parsed(text) : text.split(/[\s,]+/);
   const read = z.array(z.string()).safeParse(entries);
   if (!read.success) {
-    context.addIssue({ code: "custom", message: "is neither a list in JSON nor one with commas" });
+    context.addIssue({ code: "custom", message: "is neither a list in JSON nor one with commas or spaces" });
     return z.NEVER;
   }
   return read.data.map((entry) => entry.trim()).filter((entry) => entry !== "");
