@@ -26,7 +26,7 @@ Exit codes:
   0    done; the task or run completed
   1    the task or run failed, or anything else went wrong
   2    the command line is wrong
-  3    there is no such task, run, workflow, schedule or question
+  3    there is no such task, run, workflow, schedule, question or client
   4    the credentials are missing, wrong, or not good for this
   5    there is no server, or it does not answer
   124  the task took longer than it may

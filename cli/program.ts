@@ -4,6 +4,7 @@ import type { CommandContext } from "./command-context.ts";
 import { answerCommand } from "./commands/answer.ts";
 import { attachCommand } from "./commands/attach.ts";
 import { cancelCommand } from "./commands/cancel.ts";
+import { clientCommand } from "./commands/client.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { eventsCommand } from "./commands/events.ts";
@@ -54,6 +55,7 @@ export function program(context: CommandContext): Command {
     .addCommand(workersCommand(context))
     .addCommand(whoamiCommand(context))
     .addCommand(tokenCommand(context))
+    .addCommand(clientCommand(context))
     .addCommand(serveCommand())
     .addCommand(doctorCommand(context));
   everyCommand(root, (command) => {

@@ -13,8 +13,11 @@ export interface ServerOptions {
   readonly token?: string;
 }
 
-/** The audience of the commands' calls. */
-const audience = "tasks-api";
+/** For which audience most commands call. */
+const usualAudiences = ["tasks-api"] as const;
+
+/** Whoever manages clients: with the one all of them, with the other all but those of `admin-api`. */
+export const managingAudiences = ["admin-api", "clients-api"] as const;
 
 /** Adds the options that say where the server is. An option goes before its variable, and both before a local server's files. */
 export function withServer(command: Command): Command {
@@ -34,8 +37,15 @@ export function withServer(command: Command): Command {
     );
 }
 
-/** A client of the server that the options, the environment or a data folder name. Asks nothing yet. Throws CommandFailure when there is none. */
-export async function openServer(options: ServerOptions): Promise<Antiphon> {
+/**
+ * A client of the server that the options, the environment or a data folder name.
+ * Of the clients in a data folder it is the one for the first of `audiences` that
+ * there is. Asks nothing yet. Throws CommandFailure when there is none.
+ */
+export async function openServer(
+  options: ServerOptions,
+  audiences: readonly string[] = usualAudiences,
+): Promise<Antiphon> {
   const local = await localServer(options);
   const url = options.url ?? local?.url;
   if (url === undefined) throw noServer(local);
@@ -46,7 +56,7 @@ export async function openServer(options: ServerOptions): Promise<Antiphon> {
       hint: "it looks like http://127.0.0.1:8000",
     });
   }
-  return new Antiphon({ url, credentials: credentialsOf(options, local) });
+  return new Antiphon({ url, credentials: credentialsOf(options, local, audiences) });
 }
 
 /** Where the server is that the options, the environment or a data folder name; undefined when that can not be told. */
@@ -61,14 +71,17 @@ function localServer({ dataDir }: ServerOptions): Promise<LocalServer | undefine
 function credentialsOf(
   { token, clientId, clientSecret }: ServerOptions,
   local: LocalServer | undefined,
+  audiences: readonly string[],
 ): Credentials {
   if (token !== undefined) return { token };
   if (clientId !== undefined && clientSecret !== undefined) return { clientId, clientSecret };
   if (clientId !== undefined || clientSecret !== undefined) {
     throw noCredentials("only one of ANTIPHON_CLIENT_ID and ANTIPHON_CLIENT_SECRET is set");
   }
-  const client = local?.clients.find((candidate) => candidate.audience === audience);
-  if (client === undefined) throw noCredentials(`no credentials for ${audience} are given or found`);
+  const found = audiences.map((audience) => local?.clients.find((client) => client.audience === audience));
+  const client = found.find((candidate) => candidate !== undefined);
+  if (client === undefined)
+    throw noCredentials(`no credentials for ${audiences.join(" or ")} are given or found`);
   return client;
 }
 

@@ -1,4 +1,5 @@
-import { type Command, createCommand } from "commander";
+import { type Command, createCommand, Option } from "commander";
+import { audienceNames } from "../audience-name.ts";
 import type { CommandContext } from "../command-context.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 
@@ -6,8 +7,13 @@ import { openServer, type ServerOptions, withServer } from "../server-options.ts
 export function tokenCommand(context: CommandContext): Command {
   const command = createCommand("token")
     .description("print an access token, for calls by curl and other clients")
-    .action(async (options: ServerOptions) => {
-      using antiphon = await openServer(options);
+    .addOption(
+      new Option("--audience <audience>", "of which of a local server's clients")
+        .choices(audienceNames)
+        .default("tasks-api"),
+    )
+    .action(async (options: ServerOptions & { readonly audience: string }) => {
+      using antiphon = await openServer(options, [options.audience]);
       await context.screen().line(await antiphon.token());
     });
   return withServer(command);
