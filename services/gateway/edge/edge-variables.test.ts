@@ -8,6 +8,7 @@ describe("the settings of the port", () => {
       ["http://localhost:3000/", "https://app.example.com"],
     ],
     ["http://localhost:3000, https://app.example.com", ["http://localhost:3000", "https://app.example.com"]],
+    ["http://localhost:3000 https://app.example.com", ["http://localhost:3000", "https://app.example.com"]],
     ["*", ["*"]],
     ["[]", []],
   ])("take origins written as %s", (text, origins) => {

@@ -28,6 +28,12 @@ const metadata = {
   created_at: z.number().nullable().describe("When it was stored, in seconds since 1970."),
 };
 
+const shownBody = z.object({
+  name: z.string(),
+  dag: z.object({ nodes: z.array(z.record(z.string(), z.unknown())), on_failure: z.string().optional() }),
+  input_schema: z.unknown().optional(),
+});
+
 /** Register, trigger, list and look at definitions, below a prefix. */
 export function definitionRoutes(prefix: string): readonly HttpRoute[] {
   return [registerRoute(prefix), triggerRoute(prefix), listRoute(prefix), metadataRoute(prefix)];
@@ -133,23 +139,23 @@ function metadataRoute(prefix: string): HttpRoute {
     responses: {
       200: {
         description: "The workflow.",
-        schema: z.object({
-          ...metadata,
-          dag: z.object({
-            nodes: z.array(z.record(z.string(), z.unknown())),
-            on_failure: z.string().optional(),
-          }),
-          input_schema: z.unknown().optional(),
-        }),
+        schema: shownBody.extend(metadata),
       },
       404: unknown,
     },
     async handle({ params: { execution_id: workflowId }, clients: { scheduler } }) {
       const { workflow } = await named("Workflow definition", scheduler.getWorkflow({ workflowId }));
       if (workflow === undefined) throw new TypeError("the scheduler answered no workflow");
-      return { status: 200, body: { ...metadataOf(workflow), ...plainDefinition(workflow) } };
+      return { status: 200, body: { ...metadataOf(workflow), ...shownDefinition(workflow) } };
     },
   });
+}
+
+/** A definition as people write it; its nodes with what clients of the engine always send. */
+function shownDefinition(workflow: Workflow): z.output<typeof shownBody> {
+  const shown = shownBody.parse(plainDefinition(workflow));
+  const nodes = shown.dag.nodes.map((node) => ({ dependencies: [], config: {}, ...node }));
+  return { ...shown, dag: { ...shown.dag, nodes } };
 }
 
 function metadataOf({

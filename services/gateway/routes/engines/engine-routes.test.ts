@@ -326,7 +326,7 @@ describe("definitions", () => {
         name: "line",
         version: "abc",
         created_at: 1_700_000_000.5,
-        dag: { nodes: [{ id: "A", handler: "noop", config: { x: 1 } }] },
+        dag: { nodes: [{ id: "A", handler: "noop", dependencies: [], config: { x: 1 } }] },
       },
     ]);
     expect(await get("/api/workflow/nope")).toMatchObject([404, { reason: "WORKFLOW_NOT_FOUND" }]);
