@@ -34,6 +34,8 @@ export class FakeTaskIO {
   readonly refusals: unknown[] = [];
   /** After which cursors watches were opened. */
   readonly opened: string[] = [];
+  /** How many entries each watch was given. */
+  readonly given: number[] = [];
   /** How many watches are open. */
   watching = 0;
   readonly #entries: Entry[] = [];
@@ -87,7 +89,8 @@ export class FakeTaskIO {
   }
 
   async *#watch(after: string, { signal }: HandlerContext) {
-    this.opened.push(after);
+    const watch = this.opened.push(after) - 1;
+    this.given.push(0);
     this.watching += 1;
     const bell = new Bell();
     let fault: { readonly error: unknown } | undefined;
@@ -108,6 +111,7 @@ export class FakeTaskIO {
         const entry = this.#entries[next];
         if (entry !== undefined) {
           next += 1;
+          this.given[watch] = (this.given[watch] ?? 0) + 1;
           yield told({ case: "entry", value: entry });
           continue;
         }

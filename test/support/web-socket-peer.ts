@@ -53,7 +53,7 @@ export class WebSocketPeer implements Disposable {
   /** The frames of some kinds, once there are so many. */
   async heard(count: number, ...types: readonly string[]): Promise<readonly Frame[]> {
     const wanted = () => this.frames.filter(({ type }) => types.length === 0 || types.includes(type ?? ""));
-    return await until(`${count} frames`, () => (wanted().length >= count ? wanted() : undefined), 30_000);
+    return await until(`${count} frames`, () => (wanted().length >= count ? wanted() : undefined), 60_000);
   }
 
   send(message: unknown): void {

@@ -22,7 +22,8 @@ import type { GivenAnswers } from "./given-answers.ts";
 import type { TranscriptFrames } from "./transcript-frames.ts";
 
 const mostUnsentBytes = 1_048_576;
-const lineWaitMs = 100;
+/** Longer than a chunk of output takes on its way, so that lines are seldom torn. */
+const lineWaitMs = 500;
 const pingEveryMs = 20_000;
 
 /** What a socket is to send, and until when. */

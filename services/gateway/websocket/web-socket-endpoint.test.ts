@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { type Task, TaskSchema, TaskState } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
+import { delay } from "../../../lib/async/delay.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { logger } from "../../../lib/log/log.ts";
 import { publicAccessOf } from "../../../lib/rpc/access.ts";
@@ -296,6 +297,29 @@ describe("a socket", () => {
     await server[Symbol.asyncDispose]();
     expect(await peer.closed).toMatchObject({ code: 1001 });
   });
+
+  test("that takes nothing holds up its own stream and nobody else's, and misses nothing", async () => {
+    const chunk = `${"x".repeat(1_023)}\n`.repeat(64);
+    const chunks = 600;
+    const [slow, quick] = [await watching(), await watching()];
+    slow.socket.pause();
+    for (let count = 0; count < chunks; count += 1) taskio.say(printed(chunk));
+    await quick.heard(64 * chunks, "print");
+    let before = -1;
+    await until("it is held up", async () => {
+      const isSame = taskio.given[0] === before;
+      before = taskio.given[0] ?? 0;
+      await delay(200);
+      return isSame && taskio.given[0] === before;
+    });
+    expect(before).toBeLessThan(chunks);
+    taskio.end(TaskState.FAILED);
+    slow.socket.resume();
+    await slow.closed;
+    const heard = slow.frames.filter(({ type }) => type === "print");
+    expect(heard).toHaveLength(64 * chunks);
+    expect(new Set(heard.map(({ id }) => id)).size).toBe(64 * chunks);
+  }, 120_000);
 
   test("that goes away ends its watch", async () => {
     const peer = await watching();
