@@ -215,6 +215,7 @@ create table scheduler.upload (
   file_name text not null,
   size integer,
   md5 text,
+  single_use boolean not null default false,
   created_at timestamp with time zone not null default now(),
   removing_at timestamp with time zone,
   constraint upload_pkey PRIMARY KEY (upload_id)

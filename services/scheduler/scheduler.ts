@@ -58,7 +58,6 @@ import { startSource } from "./rpc/start-source.ts";
 import { taskLists } from "./rpc/task-lists.ts";
 import { taskStateService } from "./rpc/task-state-service.ts";
 import { tasks } from "./rpc/tasks.ts";
-import type { ReadUpload } from "./rpc/uploaded-program.ts";
 import { uploads } from "./rpc/uploads.ts";
 import { watchRun } from "./rpc/watch-run.ts";
 import { workerService } from "./rpc/worker-service.ts";
@@ -265,7 +264,6 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
   const conducting = { incarnation, claims: owner.claims, store: firings, commands, starts, load, log };
   loops.push(scheduleLoop(conducting, stop.signal));
   const uploadedFiles = new Uploads({ store: uploadStore(db), storage });
-  const upload: ReadUpload = async (...file) => await uploadedFiles.content(...file);
   const removals = removalStore(db);
   const removalAsked = new Bell();
   const removing = {
@@ -298,13 +296,13 @@ export async function scheduler(deps: SchedulerDeps): Promise<RunningService> {
     name: "scheduler",
     routes: (rpc) => {
       rpc.service(SchedulerService, {
-        ...tasks({ router, load, offers, upload }),
+        ...tasks({ router, load, offers, uploads: uploadedFiles }),
         ...uploads(uploadedFiles),
         ...taskLists({ load, loadAll, tasks: taskStore(db) }),
         ...workflows({ workflows: storedWorkflows, knownHandlers }),
         ...runs({ load, runs: storedRuns, events: eventPages({ history, loader }), offers }),
         ...runCommands({ router, load, source }),
-        ...schedules({ store: storedSchedules, starts, router, load, upload }),
+        ...schedules({ store: storedSchedules, starts, router, load, uploads: uploadedFiles }),
         deleteRun: deleteRun({ removals, router, onHidden: () => removalAsked.ring() }),
         getServerStatus: getServerStatus({ statuses: serverStatusStore(db), machine, leaseMs }),
         watchRun: watchRun({ load, owned, directory, peers }),

@@ -34,17 +34,19 @@ export function uploadStore(db: Pick<Database, "query" | "transaction">) {
       uploadId,
       clientId,
       fileName,
+      isSingleUse,
     }: {
       readonly uploadId: string;
       readonly clientId: string;
       readonly fileName: string;
+      readonly isSingleUse: boolean;
     }): Promise<{ readonly kind: "begun" } | UploadLimit> {
       return await db.transaction(async (transaction) => {
         const { count } = await usedBy(transaction, clientId);
         if (count >= maxUploads) return { kind: "limit", limit: maxUploads };
         await transaction.query(sql`
-          insert into scheduler.upload (upload_id, client_id, file_name)
-          values (${uploadId}::uuid, ${clientId}, ${fileName})
+          insert into scheduler.upload (upload_id, client_id, file_name, single_use)
+          values (${uploadId}::uuid, ${clientId}, ${fileName}, ${isSingleUse})
         `);
         return { kind: "begun" };
       });
@@ -73,13 +75,14 @@ export function uploadStore(db: Pick<Database, "query" | "transaction">) {
       });
     },
 
-    /** The file of a client's that was stored last under a name. */
+    /** The file of a client's that was stored last under a name, for more than one use. */
     async named(clientId: string, fileName: string): Promise<Upload | undefined> {
       const [row] = await db.query<UploadRow>(sql`
         select upload_id, file_name, size, md5, created_at
         from scheduler.upload
         where client_id = ${clientId}
           and file_name = ${fileName}
+          and not single_use
           and ${isKept}
         order by created_at desc
         limit 1
@@ -124,6 +127,18 @@ export function uploadStore(db: Pick<Database, "query" | "transaction">) {
       await db.query(
         sql`update scheduler.upload set removing_at = now() where upload_id = ${uploadId}::uuid`,
       );
+    },
+
+    /** Gives a file of a client's up that was for one use. */
+    async spend(clientId: string, uploadId: string): Promise<void> {
+      await db.query(sql`
+        update scheduler.upload
+        set removing_at = now()
+        where client_id = ${clientId}
+          and upload_id = ${uploadId}::uuid
+          and single_use
+          and removing_at is null
+      `);
     },
 
     /** Removes the rows of files whose content is gone. */

@@ -10,6 +10,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { DomainError } from "../../lib/errors/domain-error.ts";
+import { isRunId } from "../../lib/ids/task-id.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import type { Upload, UploadStore } from "./upload-store.ts";
 
@@ -40,13 +41,17 @@ export class Uploads {
    * rejects with.
    */
   async keep(
-    { clientId, fileName }: { readonly clientId: string; readonly fileName: string },
+    {
+      clientId,
+      fileName,
+      isSingleUse,
+    }: { readonly clientId: string; readonly fileName: string; readonly isSingleUse: boolean },
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<Upload> {
     const { store, storage } = this.#options;
     const uploadId = randomUUID();
-    const begun = await store.begin({ uploadId, clientId, fileName });
+    const begun = await store.begin({ uploadId, clientId, fileName, isSingleUse });
     if (begun.kind === "limit") throw uploadLimit(begun.limit);
     try {
       const measured = new Measured(content, AbortSignal.any([signal, AbortSignal.timeout(receivingMs)]));
@@ -77,6 +82,12 @@ export class Uploads {
     const chunks: Uint8Array[] = [];
     for await (const chunk of stored) chunks.push(chunk);
     return Buffer.concat(chunks);
+  }
+
+  /** Gives a file of a client's up that was for one use, for something was submitted of it. */
+  async spend(clientId: string, uploadId: string): Promise<void> {
+    // What was submitted is stored, whatever becomes of this; at the latest the file goes when it is old.
+    if (isRunId(uploadId)) await this.#options.store.spend(clientId, uploadId).catch(() => undefined);
   }
 
   /** Removes files that are old, and what is left of those that were not received whole; says whether there may be more. */

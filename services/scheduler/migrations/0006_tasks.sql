@@ -54,6 +54,8 @@ create table scheduler.upload (
   -- In bytes; null while it is being received.
   size int,
   md5 text,
+  -- Whether it is given up as soon as something was submitted of it.
+  single_use boolean not null default false,
   created_at timestamptz not null default now(),
   -- Set when its file is to be removed; it is received no more from then on.
   removing_at timestamptz

@@ -29,7 +29,7 @@ import { type LoadRun, type Owning, owningOf, runFor } from "./access.ts";
 import { pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { givenFaults, type SchedulePart, scheduleFaults, scheduleParts } from "./schedules-validate.ts";
 import type { StartSource } from "./start-source.ts";
-import { type ReadUpload, withUpload } from "./uploaded-program.ts";
+import { type UsedUploads, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults } from "./validate.ts";
 
 export interface SchedulesDeps {
@@ -37,7 +37,7 @@ export interface SchedulesDeps {
   readonly starts: { readonly find: StartSource["find"] } & Pick<ScheduleStarts, "programOf">;
   readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
-  readonly upload: ReadUpload;
+  readonly uploads: UsedUploads;
 }
 
 type Schedules = Pick<
@@ -46,7 +46,7 @@ type Schedules = Pick<
 >;
 
 /** The RPCs about schedules. */
-export function schedules({ store, starts, router, load, upload }: SchedulesDeps): Schedules {
+export function schedules({ store, starts, router, load, uploads }: SchedulesDeps): Schedules {
   const whole = async (schedule: Schedule): Promise<ScheduleMessage> => {
     const isTask = schedule.content.target?.kind.case === "task";
     const program = isTask ? await starts.programOf(schedule.scheduleId) : undefined;
@@ -75,12 +75,17 @@ export function schedules({ store, starts, router, load, upload }: SchedulesDeps
     const target = schedule.target?.kind;
     if (target?.case !== "task" || target.value.program === undefined) return schedule;
     const { program } = target.value;
-    const whole = await withUpload(program, { ...caller, read: upload });
+    const whole = await withUpload(program, { ...caller, uploads });
     if (whole === undefined) throw uploadNotFound(program.uploadId);
     const copy = clone(ScheduleSchema, schedule);
     // From here on the file is the schedule's own.
     if (copy.target?.kind.case === "task") copy.target.kind.value.program = { ...whole, uploadId: "" };
     return copy;
+  };
+
+  const spendFile = async ({ clientId }: Owning, { target }: ScheduleMessage): Promise<void> => {
+    const program = target?.kind.case === "task" ? target.kind.value.program : undefined;
+    await uploads.spend(clientId, program?.uploadId ?? "");
   };
 
   const scheduleFor = async (caller: Owning, scheduleId: string): Promise<Schedule> => {
@@ -110,7 +115,9 @@ export function schedules({ store, starts, router, load, upload }: SchedulesDeps
         const { given, workflowId } = resolved(target);
         return newContent(given, { workflowId, now });
       });
-      return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
+      const current = orRefuse(stored, scheduleId, noted);
+      await spendFile(caller, schedule);
+      return { schedule: await whole(current) };
     },
 
     async getSchedule({ scheduleId }, context) {
@@ -152,7 +159,9 @@ export function schedules({ store, starts, router, load, upload }: SchedulesDeps
           : { workflowId: current.workflowId, given: schedule };
         return changedContent(current, { given, parts, workflowId, now });
       });
-      return { schedule: await whole(orRefuse(stored, scheduleId, noted)) };
+      const current = orRefuse(stored, scheduleId, noted);
+      await spendFile(caller, schedule);
+      return { schedule: await whole(current) };
     },
 
     async triggerSchedule(request, context) {

@@ -12,13 +12,13 @@ import { type WorkerOffer, waitOf } from "../waiting.ts";
 import { type LoadRun, owningOf, taskFor } from "./access.ts";
 import { refuseTooLarge } from "./answered-outputs.ts";
 import { requestedRun } from "./requested-run.ts";
-import { type ReadUpload, withUpload } from "./uploaded-program.ts";
+import { type UsedUploads, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults, submissionFaults } from "./validate.ts";
 
 export interface TasksDeps {
   readonly router: Pick<CommandRouter, "execute">;
   readonly load: LoadRun;
-  readonly upload: ReadUpload;
+  readonly uploads: UsedUploads;
   /** What living workers take. */
   readonly offers: () => Promise<readonly WorkerOffer[]>;
 }
@@ -35,10 +35,11 @@ export function tasks(deps: TasksDeps): Tasks {
       const requested = requestedRun(caller, request.requestId);
       // Without the content of an upload the owner starts nothing, but knows a repeat.
       const program =
-        request.program && (await withUpload(request.program, { ...caller, read: deps.upload }));
+        request.program && (await withUpload(request.program, { ...caller, uploads: deps.uploads }));
       const value = { ...request, ...(program && { program }) };
       const command = { case: "submitTask", value } as const;
       await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
+      await deps.uploads.spend(caller.clientId, request.program?.uploadId ?? "");
       const { run, task } = await taskFor(caller, requested.runId, load);
       return { task: taskMessage(run, task, { withOutput: true }) };
     },

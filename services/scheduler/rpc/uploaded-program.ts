@@ -4,8 +4,8 @@ import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { Uploads } from "../uploads.ts";
 
-/** How callers' uploaded files are read. */
-export type ReadUpload = Uploads["content"];
+/** How callers' uploaded files are read, and given up when they were for one use. */
+export type UsedUploads = Pick<Uploads, "content" | "spend">;
 
 /**
  * A checked program with the content of the file that it names, if it names one;
@@ -15,11 +15,11 @@ export type ReadUpload = Uploads["content"];
  */
 export async function withUpload(
   program: Program,
-  { clientId, read }: { readonly clientId: string; readonly read: ReadUpload },
+  { clientId, uploads }: { readonly clientId: string; readonly uploads: Pick<UsedUploads, "content"> },
 ): Promise<Program | undefined> {
   const { uploadId, fileName } = program;
   if (uploadId === "") return program;
-  const content = isRunId(uploadId) ? await read(clientId, uploadId) : undefined;
+  const content = isRunId(uploadId) ? await uploads.content(clientId, uploadId) : undefined;
   if (content === undefined) return undefined;
   if (content.length === 0) {
     const empty = {

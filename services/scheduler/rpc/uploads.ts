@@ -23,10 +23,11 @@ export function uploads(kept: Pick<Uploads, "keep" | "named">): UploadRpcs {
       const parts = requests[Symbol.asyncIterator]();
       const first = await parts.next();
       const fileName = first.done === true ? undefined : nameOf(first.value);
-      if (fileName === undefined || !isPlainName(fileName)) {
+      if (first.done === true || fileName === undefined || !isPlainName(fileName)) {
         throw invalid("file_name", "is missing from the first message, or not the plain name of a file");
       }
-      const upload = await kept.keep({ clientId, fileName }, chunksOf(parts), context.signal);
+      const isSingleUse = first.value.singleUse;
+      const upload = await kept.keep({ clientId, fileName, isSingleUse }, chunksOf(parts), context.signal);
       return { upload: uploadMessage(upload) };
     },
 

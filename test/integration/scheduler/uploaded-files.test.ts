@@ -72,6 +72,41 @@ describe("an uploaded file", () => {
     expect(await contentOf(second.task?.taskId ?? "")).toBe("print(2)");
   });
 
+  test("for one use is found by its id alone, and counts no more once something was submitted of it", async () => {
+    const alice = randomUUID();
+    const program = async () => {
+      const { upload } = await as(alice).uploadFile(
+        (async function* () {
+          for await (const part of parts("a.py", text("print()"))) {
+            yield { ...part, singleUse: part.part?.case === "fileName" };
+          }
+        })(),
+      );
+      return { fileName: "a.py", uploadId: upload?.uploadId ?? "" };
+    };
+    const submission = { program: await program(), requestId: "once" };
+    await expect(as(alice).getUpload({ fileName: "a.py" })).rejects.toMatchObject({ code: Code.NotFound });
+    const { task } = await as(alice).submitTask(submission);
+    expect(await contentOf(task?.taskId ?? "")).toBe("print()");
+    expect((await as(alice).submitTask(submission)).task?.taskId).toBe(task?.taskId);
+    const again = as(alice).submitTask({ ...submission, requestId: "twice" });
+    await expect(again).rejects.toMatchObject({ code: Code.NotFound });
+    const { schedule } = await as(alice).createSchedule({
+      schedule: {
+        name: "daily",
+        timing: { kind: { case: "cron", value: "0 0 * * *" } },
+        target: { kind: { case: "task", value: { program: await program() } } },
+      },
+    });
+    const target = (await as(alice).getSchedule({ scheduleId: schedule?.scheduleId ?? "" })).schedule?.target;
+    const kept = target?.kind.case === "task" ? target.kind.value.program?.content : undefined;
+    expect(Buffer.from(kept ?? []).toString()).toBe("print()");
+    const counted = await all.db.query(sql`
+      select upload_id from scheduler.upload where client_id = ${alice} and removing_at is null
+    `);
+    expect(counted).toEqual([]);
+  });
+
   test("is its client's alone, also before an admin", async () => {
     const [alice, root] = [randomUUID(), randomUUID()];
     const { uploadId } = await upload(alice, "a.py", text("print()"));
@@ -129,7 +164,7 @@ describe("an uploaded file", () => {
       await until("its row is there", async () => (await rows(alice)) === 1);
       abort.abort();
     }
-    await expect(as(alice).uploadFile(breaking(), { signal: abort.signal })).rejects.toThrow();
+    await expect(as(alice).uploadFile(breaking(), { signal: abort.signal })).rejects.toThrow("aborted");
     await until("nothing is left", async () => (await rows(alice)) === 0);
     expect(await files()).toEqual(before);
   });

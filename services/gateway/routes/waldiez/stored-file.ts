@@ -24,16 +24,24 @@ export interface StoredFile {
 
 type UploadPart = MessageInitShape<typeof UploadFileRequestSchema>;
 
-/** Stores a file. Throws HttpRefusal 400 for a name or a content that is none of a flow, and what `content` throws. */
+/** Stores a file, for one task alone where `isSingleUse`. Throws HttpRefusal 400 for a name or a content that is none of a flow, and what `content` throws. */
 export async function storeFile(
-  { fileName, content }: { readonly fileName: string; readonly content: AsyncIterable<Uint8Array> },
+  {
+    fileName,
+    content,
+    isSingleUse = false,
+  }: {
+    readonly fileName: string;
+    readonly content: AsyncIterable<Uint8Array>;
+    readonly isSingleUse?: boolean;
+  },
   { clients, signal }: Finding,
 ): Promise<StoredFile> {
   refuseName(fileName);
   const chunks = content[Symbol.asyncIterator]();
   const beginning = await beginningOf(chunks);
   refuseContent(Buffer.concat(beginning));
-  const sent = new SentParts(fileName, beginning, chunks);
+  const sent = new SentParts({ fileName, isSingleUse }, beginning, chunks);
   try {
     const { upload } = await clients.scheduler.uploadFile(sent, { signal });
     if (upload === undefined) throw new TypeError("an upload was answered without its file");
@@ -79,19 +87,24 @@ async function beginningOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Arra
 
 /** The messages that a file is sent in; remembers what it broke off with. */
 class SentParts implements AsyncIterable<UploadPart> {
-  readonly #fileName: string;
+  readonly #file: { readonly fileName: string; readonly isSingleUse: boolean };
   readonly #beginning: readonly Uint8Array[];
   readonly #rest: AsyncIterator<Uint8Array>;
   broken: unknown;
 
-  constructor(fileName: string, beginning: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>) {
-    this.#fileName = fileName;
+  constructor(
+    file: { readonly fileName: string; readonly isSingleUse: boolean },
+    beginning: readonly Uint8Array[],
+    rest: AsyncIterator<Uint8Array>,
+  ) {
+    this.#file = file;
     this.#beginning = beginning;
     this.#rest = rest;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<UploadPart> {
-    yield { part: { case: "fileName", value: this.#fileName } };
+    const { fileName, isSingleUse } = this.#file;
+    yield { part: { case: "fileName", value: fileName }, singleUse: isSingleUse };
     for (const chunk of this.#beginning) yield chunkPart(chunk);
     try {
       for (let next = await this.#rest.next(); next.done !== true; next = await this.#rest.next()) {

@@ -56,7 +56,7 @@ export async function readSubmission(call: FormCall): Promise<Submission> {
     if (part.kind === "field") {
       // Browsers send what was left out as nothing.
       if (part.value !== "") sent[part.name] = part.value;
-    } else if (isWanted(part)) file = await storeFile(part, call);
+    } else if (isWanted(part)) file = await storeFile({ ...part, isSingleUse: true }, call);
     else for await (const _ of part.content);
   }
   return { fields: checkedBody(submissionFields, sent), file };

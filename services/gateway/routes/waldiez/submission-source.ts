@@ -23,7 +23,7 @@ async function fetched(url: URL, fetchFile: FetchFile, finding: Finding): Promis
   const fileName = fileNameIn(url);
   refuseName(fileName);
   const bytes = await fetchFile(url, finding.signal);
-  return await storeFile({ fileName, content: wholeContent(bytes) }, finding);
+  return await storeFile({ fileName, content: wholeContent(bytes), isSingleUse: true }, finding);
 }
 
 /** The file that the caller uploaded last under a name. What is a path is no name, so nothing else can be reached. */
