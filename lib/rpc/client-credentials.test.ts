@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { clientCredentials } from "./client-credentials.ts";
 
@@ -33,6 +33,24 @@ describe("clientCredentials", () => {
   test("gets another one when the first has expired", async () => {
     const { token } = source(-1);
     expect([await token(), await token()]).toEqual(["t1", "t2"]);
+  });
+
+  test("gets another one when the first was refused, but not when it is new", async () => {
+    const { auth, token } = source(3_600_000);
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      expect(await token()).toBe("t1");
+      token.onRefused?.("t1");
+      expect(await token()).toBe("t1");
+      vi.setSystemTime(Date.now() + 2_000);
+      token.onRefused?.("another one");
+      expect(await token()).toBe("t1");
+      token.onRefused?.("t1");
+      expect(await token()).toBe("t2");
+      expect(auth.issued).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("fails while auth is away, and not for ever", async () => {

@@ -6,6 +6,9 @@ import type { TokenSource } from "./internal-token.ts";
 /** A token is renewed when less than this share of its life is left, so that one outage of auth can be sat out. */
 const renewedAtLeft = 0.25;
 
+/** A token that is refused sooner than this is no worse than the next, which is not asked for at once. */
+const triedForMs = 1_000;
+
 export interface ClientCredentials {
   /** To a server that serves AuthService. */
   readonly transport: Transport;
@@ -15,6 +18,7 @@ export interface ClientCredentials {
 
 interface Held {
   readonly token: string;
+  readonly heldSince: number;
   readonly renewAt: number;
   readonly expiresAt: number;
 }
@@ -22,7 +26,8 @@ interface Held {
 /**
  * Gets tokens for a client and keeps each until it nears its end. However many
  * ask at once, one call is made. While auth is away a token is used to its end;
- * then asking rejects with what the call rejected with.
+ * then asking rejects with what the call rejected with. One that was refused, as
+ * all of a client are that was disabled for a while, is used no more.
  */
 export function clientCredentials({ transport, clientId, clientSecret }: ClientCredentials): TokenSource {
   const auth = createClient(AuthService, transport);
@@ -33,11 +38,16 @@ export function clientCredentials({ transport, clientId, clientSecret }: ClientC
     const askedAt = Date.now();
     const { accessToken, expiresAt } = await auth.issueToken({ clientId, clientSecret });
     const endsAt = expiresAt === undefined ? askedAt : timestampDate(expiresAt).getTime();
-    held = { token: accessToken, expiresAt: endsAt, renewAt: endsAt - (endsAt - askedAt) * renewedAtLeft };
+    held = {
+      token: accessToken,
+      heldSince: askedAt,
+      expiresAt: endsAt,
+      renewAt: endsAt - (endsAt - askedAt) * renewedAtLeft,
+    };
     return accessToken;
   };
 
-  return async () => {
+  const current = async (): Promise<string> => {
     const now = Date.now();
     if (held !== undefined && now < held.renewAt) return held.token;
     renewing ??= renew().finally(() => {
@@ -47,4 +57,9 @@ export function clientCredentials({ transport, clientId, clientSecret }: ClientC
     const { token } = held;
     return renewing.catch(() => token);
   };
+  return Object.assign(current, {
+    onRefused: (token: string) => {
+      if (held?.token === token && Date.now() - held.heldSince > triedForMs) held = undefined;
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { TokenSource } from "./internal-token.ts";
 import { servicePeers } from "./peer-limits.ts";
@@ -54,10 +54,16 @@ export function networkTransport({ url, token }: NetworkTransportOptions): Netwo
   };
 }
 
-/** Puts a token into the header of each call. */
+/** Puts a token into the header of each call, and tells its source when it is refused. */
 export function bearing(token: TokenSource): Interceptor {
   return (next) => async (request) => {
-    request.header.set("authorization", `Bearer ${await token()}`);
-    return next(request);
+    const borne = await token();
+    request.header.set("authorization", `Bearer ${borne}`);
+    try {
+      return await next(request);
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.Unauthenticated) token.onRefused?.(borne);
+      throw error;
+    }
   };
 }

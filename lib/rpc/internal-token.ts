@@ -16,7 +16,11 @@ const usedForMs = lifetimeMs / 2;
 const clockToleranceSeconds = 10;
 
 /** Answers a token to call with, as often as it is asked. */
-export type TokenSource = () => Promise<string>;
+export interface TokenSource {
+  (): Promise<string>;
+  /** To be told of a token that was refused, which is not worth keeping. Absent where tokens are not kept for long. */
+  readonly onRefused?: (token: string) => void;
+}
 
 /**
  * Mints the tokens by which our services call each other.

@@ -1,6 +1,8 @@
 import { exportJWK, exportSPKI, generateKeyPair, type JSONWebKeySet, type JWTPayload, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { allScopes } from "./access.ts";
 import { internalToken } from "./internal-token.ts";
+import { Revocations } from "./revocations.ts";
 import { tokenVerifier } from "./tokens.ts";
 
 const secretKey = "the secret of this installation";
@@ -45,6 +47,49 @@ describe("an access token", () => {
       clientId: "alice",
       audience: "tasks-api",
     });
+  });
+
+  test.each<[string, JWTPayload, object]>([
+    [
+      "its scopes, its family, its id and its age",
+      { scope: "read answer fly", sid: "f1", jti: "t1", iat: 1_700_000_000 },
+      {
+        scopes: new Set(["read", "answer"]),
+        familyId: "f1",
+        tokenId: "t1",
+        issuedAt: new Date(1_700_000_000_000),
+      },
+    ],
+    ["every scope without the claim, as from before there were scopes", {}, { scopes: new Set(allScopes) }],
+    ["no scope with an empty claim, or one that is no text", { scope: ["read"] }, { scopes: new Set() }],
+  ])("says %s", async (_what, claims, caller) => {
+    await expect(verifier()(await aToken({ claims }))).resolves.toMatchObject(caller);
+  });
+
+  test("is refused from when it is taken back, also when it was good before", async () => {
+    const revocations = new Revocations();
+    revocations.markComplete();
+    const verify = tokenVerifier({ secretKey, fetchKeys: async () => keys, revocations });
+    const token = await aToken({ claims: { jti: "t1" } });
+    await verify(token);
+    revocations.add([{ kind: "token", subject: "t1", expiresAt: new Date(Date.now() + 60_000) }]);
+    await expect(verify(token)).rejects.toMatchObject({ reason: "TOKEN_REVOKED" });
+    await expect(verify(await aToken({ claims: { jti: "t2" } }))).resolves.toMatchObject({ tokenId: "t2" });
+  });
+
+  test("is not taken before it is known what was taken back, and the token of a service is", async () => {
+    const revocations = new Revocations();
+    const verify = tokenVerifier({ secretKey, fetchKeys: async () => keys, revocations });
+    await verify(await internalToken(secretKey, "taskio")());
+    let isTaken = false;
+    const taken = verify(await aToken()).then(() => {
+      isTaken = true;
+    });
+    await new Promise(setImmediate);
+    expect(isTaken).toBe(false);
+    revocations.markComplete();
+    await taken;
+    expect(isTaken).toBe(true);
   });
 
   test("is refused without a signature", async () => {
