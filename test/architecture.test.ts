@@ -28,6 +28,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["lib/broker/", "bench/bare-pipe"],
   pino: ["lib/log/"],
   jose: ["lib/rpc/", "services/auth/"],
+  ws: ["services/gateway/websocket/"],
   commander: ["cli/"],
   "@marcbachmann/cel-js": ["services/scheduler/core/condition-parser.ts"],
   croner: ["services/scheduler/core/cron.ts"],
