@@ -34,11 +34,17 @@ describe("a run that is deleted while it goes on", () => {
     await until("it is granted", async () =>
       (await worker.controls()).some(({ order }) => order.case === "granted"),
     );
+    /** Waits as `until` does, while the worker is heard of. */
+    const held = async (what: string, holds: () => Promise<boolean>) =>
+      await until(what, async () => {
+        await worker.heartbeat([taken]);
+        return await holds();
+      });
     const isToldToEnd = async () =>
       (await worker.controls()).some(({ order }) => order.case === "cancelRequested");
     const ends = async () =>
       await worker.report(taken, { case: "ended", value: { outcome: { case: "cancelled", value: {} } } });
-    return { runId, worker, taken, isToldToEnd, ends };
+    return { runId, held, isToldToEnd, ends };
   }
 
   async function rowsOf(runId: string): Promise<number> {
@@ -91,24 +97,26 @@ describe("a run that is deleted while it goes on", () => {
   });
 
   test("is cancelled also when whoever hid it died before that", async () => {
-    const [queued, { runId, isToldToEnd, ends }] = [await submit(), await begun()];
+    const [queued, { runId, held, isToldToEnd, ends }] = [await submit(), await begun()];
     await all.db.query(sql`
       update scheduler.run set deleted_at = now() where run_id = any (${[queued, runId]}::uuid[])
     `);
+    await held("its worker is told to end it", isToldToEnd);
     await removed(queued);
-    await until("its worker is told to end it", isToldToEnd);
     await ends();
     await removed(runId);
+    expect(all.transcriptsDeleted).toContain(runId);
   });
 
   test("is brought to its end by whoever owns it next", async () => {
-    const { runId, ends } = await begun();
+    const { runId, held, ends } = await begun();
     const queued = await submit();
     await all.db.query(sql`
       update scheduler.run set deleted_at = now() where run_id = any (${[queued, runId]}::uuid[])
     `);
     await all.db.query(sql`update scheduler.partition set owner_incarnation = null`);
-    await removed(queued);
+    await held("what no worker held is removed", async () => (await rowsOf(queued)) === 0);
+    expect(await rowsOf(runId)).toBeGreaterThan(2);
     await ends();
     await removed(runId);
   });

@@ -75,7 +75,7 @@ describe("a limited submission", () => {
     });
     await client.cancelTask({ taskId: one.task?.taskId ?? "" });
     const two = await other.submitTask({ program, maxActive: 1 });
-    await expect(client.submitTask({ program, maxActive: 1 })).rejects.toThrow();
+    await expect(client.submitTask({ program, maxActive: 1 })).rejects.toThrow("1 tasks have not ended");
     expect((await client.submitTask({ program, maxActive: 2 })).task?.taskId).not.toBe(two.task?.taskId);
     await client.submitTask({ program });
   });
@@ -138,6 +138,7 @@ describe("a limited submission", () => {
     for (let count = 0; count < 3; count += 1) await abandon(clientId, { epochsAgo: 1 });
     await client.submitTask({ program, maxActive: 1, dedupeKey: "k" });
     await until("theirs are removed", async () => (await reservations(clientId)) === 1);
+    expect((await client.countTasks({})).count).toBe(1n);
   });
 
   test("finds places free that were taken and not used, by and by", async () => {
@@ -152,6 +153,7 @@ describe("a limited submission", () => {
         },
       );
     });
+    expect((await client.countTasks({})).count).toBe(1n);
   });
 
   test("is let in at most as often as allowed while partitions change hands", async () => {

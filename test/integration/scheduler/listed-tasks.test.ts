@@ -30,14 +30,14 @@ describe("the list of stand-alone tasks", () => {
     return {
       clientId,
       client,
-      async submit(fileName = "a.py", labels: Record<string, string> = {}): Promise<string> {
+      submit: async (fileName = "a.py", labels: Record<string, string> = {}): Promise<string> => {
         const { task } = await client.submitTask({ program: { fileName, content }, labels });
         return task?.taskId ?? "";
       },
-      async ids(request: MessageInitShape<typeof ListTasksRequestSchema> = {}): Promise<string[]> {
+      ids: async (request: MessageInitShape<typeof ListTasksRequestSchema> = {}): Promise<string[]> => {
         return (await client.listTasks(request)).tasks.map(({ taskId }) => taskId);
       },
-      async count(filter: MessageInitShape<typeof TaskFilterSchema> = {}): Promise<number> {
+      count: async (filter: MessageInitShape<typeof TaskFilterSchema> = {}): Promise<number> => {
         return Number((await client.countTasks({ filter })).count);
       },
     };
