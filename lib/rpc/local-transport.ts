@@ -17,7 +17,7 @@ export function localTransport(
   service: RoutedService,
   { token, ...options }: LocalTransportOptions,
 ): Transport {
-  return createRouterTransport((router) => addRoutes([service], router), {
+  return createRouterTransport((router) => addRoutes([service], router, options), {
     router: routerOptions([service], options),
     transport: { interceptors: token === undefined ? [] : [bearing(token)] },
   });

@@ -21,6 +21,9 @@ import { explainConnectError, toConnectError } from "./to-connect-error.ts";
 /** Larger messages are refused. */
 export const defaultMaxMessageBytes = 8 * 1024 * 1024;
 
+/** The same for who has shown no token: credentials are short, and anybody may send them. */
+const maxOpenMessageBytes = 64 * 1024;
+
 /** A caller that asks for a later deadline is refused, because it can only have meant none. */
 const longestDeadlineMs = 24 * 3_600_000;
 
@@ -52,10 +55,16 @@ export interface Route {
  * one is routed twice, or when no rule or more than one service says who may
  * call it.
  */
-export function addRoutes(services: readonly RoutedService[], router: ConnectRouter): Route[] {
+export function addRoutes(
+  services: readonly RoutedService[],
+  router: ConnectRouter,
+  { maxMessageBytes }: Pick<RouteOptions, "maxMessageBytes">,
+): Route[] {
   const routes = services.flatMap((service) => {
     const methods: DescMethod[] = [];
-    service.routes(strictRouter(router, methods));
+    service.routes(
+      strictRouter(router, methods, (method) => limitOf(service.access, method, maxMessageBytes)),
+    );
     return methods.map((method) => ({ method, service }));
   });
   refuseAmbiguity(
@@ -72,7 +81,6 @@ export function routerOptions(
 ): ConnectRouterOptions {
   const { verify, log, maxMessageBytes = defaultMaxMessageBytes, shutdownSignal } = options;
   const rules: AccessRules = Object.assign({}, ...services.map(({ access }) => access));
-  const metadata = { limit: String(maxMessageBytes) };
   return {
     acceptCompression: [compressionGzip],
     readMaxBytes: maxMessageBytes,
@@ -80,7 +88,8 @@ export function routerOptions(
     interceptors: [reportCalls(log, options.revocations), ...(options.interceptors ?? [])],
     ...(shutdownSignal && { shutdownSignal }),
     requestGate: async (context) => {
-      explainOnAbort(context, metadata);
+      const limit = limitOf(rules, context.method, maxMessageBytes);
+      explainOnAbort(context, { limit: String(limit) });
       await authenticate(context, rules, verify).catch((refusal: unknown) => {
         const error = toConnectError(refusal);
         logFailure(log, { rpc: nameOf(context.method) }, error);
@@ -105,8 +114,18 @@ function explainOnAbort(context: HandlerContext, metadata: Readonly<Record<strin
   };
 }
 
-/** A router that registers each procedure by itself, with a JSON decoder of its own, and notes it. */
-function strictRouter(router: ConnectRouter, methods: DescMethod[]): ConnectRouter {
+/** How large a message of this procedure may be, in bytes. */
+function limitOf(rules: AccessRules, method: DescMethod, maxMessageBytes = defaultMaxMessageBytes): number {
+  const isOpen = ruleFor(rules, method) === "open";
+  return isOpen ? Math.min(maxMessageBytes, maxOpenMessageBytes) : maxMessageBytes;
+}
+
+/** A router that registers each procedure by itself, with a JSON decoder and a bound of its own, and notes it. */
+function strictRouter(
+  router: ConnectRouter,
+  methods: DescMethod[],
+  limitFor: (method: DescMethod) => number,
+): ConnectRouter {
   const strict: ConnectRouter = {
     handlers: router.handlers,
     service(desc, implementation, options) {
@@ -119,7 +138,8 @@ function strictRouter(router: ConnectRouter, methods: DescMethod[]): ConnectRout
     },
     rpc(method, handler, options) {
       methods.push(method);
-      router.rpc(method, handler, { jsonOptions: strictJson(method.input), ...options });
+      const bounds = { jsonOptions: strictJson(method.input), readMaxBytes: limitFor(method) };
+      router.rpc(method, handler, { ...bounds, ...options });
       return strict;
     },
   };

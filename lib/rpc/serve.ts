@@ -85,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
       : [reflection(() => [...new Set(routes.map(({ method }) => method.parent))])]),
   ];
   const router = createConnectRouter(routerOptions(all, { ...options, shutdownSignal: shutdown.signal }));
-  routes.push(...addRoutes(all, router));
+  routes.push(...addRoutes(all, router, options));
 
   const streams = new Set(
     routes.filter(({ method }) => takesStream(method)).map(({ method }) => `/${nameOf(method)}`),

@@ -16,7 +16,7 @@ import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
 import { call, errorInfo, grpcTaskIO, withToken } from "./grpc-client.ts";
 import { bearer, getTranscript, serveTestService, token } from "./test-service.ts";
 
-const maxMessageBytes = 64 * 1024;
+const maxMessageBytes = 128 * 1024;
 
 let server: Awaited<ReturnType<typeof serveTestService>>;
 
@@ -145,6 +145,15 @@ describe("a message whose bytes are not of its type", () => {
 });
 
 describe("a message that is too large", () => {
+  test("is a small one already from who needs no token", async () => {
+    const answer = await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ service: "x".repeat(64 * 1024) }),
+    });
+    expect(await readError(answer)).toMatchObject({ reason: "TOO_LARGE" });
+  });
+
   const name = "x".repeat(maxMessageBytes);
 
   test("is refused over HTTP/1.1", async () => {
