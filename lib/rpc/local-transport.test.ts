@@ -11,6 +11,7 @@ import type { AccessRules } from "./access.ts";
 import { callerOf } from "./authenticate.ts";
 import { fromConnectError } from "./from-connect-error.ts";
 import { localTransport } from "./local-transport.ts";
+import { Revocations } from "./revocations.ts";
 import type { RoutedService, RouteOptions } from "./routes.ts";
 
 const log = pino({ level: "silent" });
@@ -105,6 +106,33 @@ describe("localTransport", () => {
     await statuses.next();
     const error = await statuses.next().catch((error: unknown) => error);
     expect(fromConnectError(error)).toMatchObject({ code: Code.Unauthenticated, reason: "TOKEN_EXPIRED" });
+  });
+
+  test("ends a stream when its token is taken back, and no other", async () => {
+    const revocations = new Revocations();
+    const as = (tokenId: string) =>
+      createClient(
+        Health,
+        localTransport(service(open), {
+          log,
+          revocations,
+          verify: async () => aCaller({ tokenId }),
+          token: good,
+        }),
+      )
+        .watch({})
+        [Symbol.asyncIterator]();
+    const [mine, others] = [as("t1"), as("t2")];
+    await Promise.all([mine.next(), others.next()]);
+    revocations.add([{ kind: "token", subject: "t1", expiresAt: new Date(Date.now() + 60_000) }]);
+    const error = await mine.next().catch((error: unknown) => error);
+    expect(fromConnectError(error)).toMatchObject({ code: Code.Unauthenticated, reason: "TOKEN_REVOKED" });
+    const still = await Promise.race([
+      others.next(),
+      new Promise((resolve) => setImmediate(resolve, "open")),
+    ]);
+    expect(still).toBe("open");
+    await others.return?.();
   });
 
   test("ends streams with the reason of a shutdown, however their handlers take it", async () => {
