@@ -217,7 +217,9 @@ function notEnded(runId: string): DomainError {
 function submissionDigest(request: SubmitTaskRequest, program: Program): string {
   // What was uploaded is what its id says, and may be gone when the request comes again.
   const content = program.uploadId === "" ? program.content : new Uint8Array();
-  const digested = { ...request, requestId: "", program: { ...program, env: {}, content } };
+  // Protobuf says nothing of the order in which labels come, and some clients draw it.
+  const labels = Object.fromEntries(Object.entries(request.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const digested = { ...request, labels, requestId: "", program: { ...program, env: {}, content } };
   return sha256(toBinary(SubmitTaskRequestSchema, digested));
 }
 

@@ -88,6 +88,10 @@ describe("a limited submission", () => {
     );
     expect(new Set(answers.map((answer) => answer?.task?.taskId)).size).toBe(1);
     expect((await other.submitTask(request)).task?.taskId).toBe(answers[0]?.task?.taskId);
+    const labelled = { program, requestId: "labelled", labels: { a: "1", b: "2" } };
+    const { task } = await client.submitTask(labelled);
+    const again = await other.submitTask({ ...labelled, labels: { b: "2", a: "1" } });
+    expect(again.task?.taskId).toBe(task?.taskId);
     const differs = client.submitTask({ ...request, dedupeKey: "other" });
     await expect(differs).rejects.toMatchObject({ code: Code.AlreadyExists });
   });
