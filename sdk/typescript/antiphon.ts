@@ -12,6 +12,7 @@ import { jsonBytes } from "./json-bytes.ts";
 import { Run } from "./run.ts";
 import { RunWatch, type WatchRunOptions } from "./run-watch.ts";
 import { Task } from "./task.ts";
+import { type TlsFiles, tlsFilesIn } from "./tls-files.ts";
 import { type WorkflowDefinition, workflowMessage } from "./workflow.ts";
 
 export type { Credentials } from "./access-token.ts";
@@ -28,14 +29,17 @@ export {
   type TranscriptEvent,
   transcriptEvent,
 } from "./task-event.ts";
+export type { TlsFiles } from "./tls-files.ts";
 export type { NodeDefinition, RetryDefinition, WorkflowDefinition } from "./workflow.ts";
 
 /** Where a server is and who calls it. */
 export interface AntiphonOptions {
-  /** `http://host:port`. Default: `ANTIPHON_URL`, else `http://127.0.0.1:8000`. */
+  /** `http://host:port`, or `https://…`. Default: `ANTIPHON_URL`, else `http://127.0.0.1:8000`. */
   readonly url?: string;
   /** Default: `ANTIPHON_TOKEN`, else `ANTIPHON_CLIENT_ID` and `ANTIPHON_CLIENT_SECRET`. */
   readonly credentials?: Credentials;
+  /** Default: what `ANTIPHON_TLS_CA`, `ANTIPHON_TLS_CERT` and `ANTIPHON_TLS_KEY` name. */
+  readonly tls?: TlsFiles;
 }
 
 /** A program to run. */
@@ -80,10 +84,14 @@ export class Antiphon implements Disposable {
   readonly workers: Client<typeof WorkerService>;
   readonly #connection: ReturnType<typeof connect>;
 
-  /** Throws when no credentials are given or found. Connects with the first call. */
-  constructor({ url, credentials }: AntiphonOptions = {}) {
+  /** Throws when no credentials are given or found, or a file of `tls` can not be read. Connects with the first call. */
+  constructor({ url, credentials, tls }: AntiphonOptions = {}) {
     this.url = url ?? process.env["ANTIPHON_URL"] ?? "http://127.0.0.1:8000";
-    this.#connection = connect(this.url, credentials ?? credentialsOf(process.env));
+    this.#connection = connect(
+      this.url,
+      credentials ?? credentialsOf(process.env),
+      tls ?? tlsFilesIn(process.env),
+    );
     const { transport } = this.#connection;
     this.auth = createClient(AuthService, transport);
     this.scheduler = createClient(SchedulerService, transport);

@@ -6,6 +6,7 @@ import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { AccessToken, type Credentials } from "./access-token.ts";
 import { Patience } from "./patience.ts";
 import { refusalOf } from "./refusal.ts";
+import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** How often a connection with open calls is asked for a sign of life. */
 const pingIntervalMs = 15_000;
@@ -35,10 +36,11 @@ export interface Connection extends Disposable {
  *
  * Every mutation gets a `request_id` unless it has one, so a unary call that
  * meets a passing outage is repeated, for 15 s, and never counts twice. A server
- * that can not be reached at all is told at once.
+ * that can not be reached at all is told at once. Throws when a file of `tls` can
+ * not be read.
  */
-export function connect(url: string, credentials: Credentials): Connection {
-  const sessions = new Http2SessionManager(url, { pingIntervalMs, pingTimeoutMs });
+export function connect(url: string, credentials: Credentials, tls: TlsFiles): Connection {
+  const sessions = new Http2SessionManager(url, { pingIntervalMs, pingTimeoutMs }, readTlsFiles(tls));
   const options = { baseUrl: url, sessionManager: heard(sessions), writeMaxBytes: maxMessageBytes };
   const auth = createClient(AuthService, createGrpcTransport(options));
   const token = new AccessToken(auth, credentials);

@@ -13,6 +13,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { bearing } from "../../../lib/rpc/client.ts";
 import { publicPeers } from "../../../lib/rpc/peer-limits.ts";
+import { Antiphon } from "../../../sdk/typescript/antiphon.ts";
 import { type CertificatePair, TestAuthority } from "../../support/certificates.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../support/temporary-folder.ts";
 import { until } from "../../support/until.ts";
@@ -154,6 +155,17 @@ describe("a port with a certificate", () => {
     const { keyPath } = await authority.sign("other");
     await expect(serveTestService({ tls: { ...certificate, keyPath } })).rejects.toThrow("mismatch");
   });
+});
+
+test("the TypeScript client trusts the authority that it is told, and shows its certificate", async () => {
+  const server = await serveTls({ tls: { ...certificate, clientCaPath: authority.caPath } });
+  const options = { url: server.url, credentials: { token } };
+  const tls = { caPath: authority.caPath, ...(await authority.sign("sdk")) };
+  using client = new Antiphon({ ...options, tls });
+  expect((await client.taskio.getTranscript({ taskId: "t1" })).nextAfter).toBe("alice t1");
+  using distrustful = new Antiphon({ ...options, tls: { ...tls, caPath: stranger.caPath } });
+  const refusal = distrustful.taskio.getTranscript({ taskId: "t1" });
+  await expect(refusal).rejects.toThrow(/certificate/);
 });
 
 test("a port shows the certificate that its files have, also when they are replaced", async () => {
