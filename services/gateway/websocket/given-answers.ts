@@ -21,7 +21,7 @@ import { refusalOf } from "../http/http-error.ts";
 const longestQueue = 32;
 
 /** A peer that does not read this many bytes is told nothing more about what it sends. */
-const mostUnreadBytes = 4 * 1_048_576;
+const mostUnreadBytes = 2 * 1_048_576;
 
 /** How long one call may take, and for how long it is repeated while there is an outage. */
 const callMs = 10_000;

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Access } from "../../../lib/rpc/access.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
+import type { TokenSource } from "../../../lib/rpc/internal-token.ts";
 import { toConnectError } from "../../../lib/rpc/to-connect-error.ts";
 
 /** Who may watch by WebSocket. That answers need more is checked with each of them. */
@@ -24,10 +25,10 @@ export interface BearerNeeds {
   readonly isAllowedOrigin: (request: IncomingMessage) => boolean;
 }
 
-/** Who asks, and the token that goes along to the services behind. */
+/** Who asks, and the token that goes along to the services behind, as it is at the moment: one that stands for another issuer's does not last as long as that. */
 interface Bearer {
   readonly caller: Caller;
-  readonly token: string;
+  readonly token: TokenSource;
 }
 
 /**
@@ -49,7 +50,9 @@ export async function bearerOf(
   for (const token of tokensOf(request, isAllowedOrigin(request))) {
     try {
       const caller = await callerFor(`Bearer ${token}`, watching, verify);
-      if (caller !== undefined) return { caller, token: tokenFor(caller) ?? token };
+      if (caller === undefined) continue;
+      if (tokenFor(caller) === undefined) return { caller, token: async () => token };
+      return { caller, token: async () => tokenFor(await verify(token)) ?? token };
     } catch (thrown) {
       if (fromConnectError(toConnectError(thrown)).reason === "SERVICE_UNAVAILABLE") throw thrown;
       refusal ??= thrown;

@@ -44,8 +44,7 @@ export async function handshake(
 ): Promise<Handshake> {
   const { shownId, query } = asked(request.url ?? "");
   const { caller, token } = await bearerOf(request, bearer);
-  const headers = new Headers({ authorization: `Bearer ${token}`, "x-request-id": requestId });
-  const clients = serviceClients(transports, headers);
+  const clients = serviceClients(transports, new Headers({ "x-request-id": requestId }), token);
   const found = await findTask(shownId, { clients, signal: AbortSignal.timeout(lookMs) });
   const status = statusOfFound(found, new Date());
   const task = found.kind === "plain" ? found.task : found.last;

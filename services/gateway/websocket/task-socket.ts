@@ -17,6 +17,7 @@ import { TaskState } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { Bell } from "../../../lib/async/bell.ts";
 import { delay } from "../../../lib/async/delay.ts";
 import type { News } from "../events/followed-task.ts";
+import { answerPings } from "./answer-pings.ts";
 import { type CloseReason, closeReasonOf, ended, goingAway } from "./close-reason.ts";
 import type { GivenAnswers } from "./given-answers.ts";
 import type { TranscriptFrames } from "./transcript-frames.ts";
@@ -73,6 +74,7 @@ class TaskSocket {
     const alive = (): void => {
       this.#isAlive = true;
     };
+    answerPings(this.#peer);
     this.#peer.on("pong", alive);
     this.#peer.on("message", alive);
     const stop = (): void => this.#close(goingAway);

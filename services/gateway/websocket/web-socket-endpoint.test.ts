@@ -321,6 +321,17 @@ describe("a socket", () => {
     expect(new Set(heard.map(({ id }) => id)).size).toBe(64 * chunks);
   }, 120_000);
 
+  test("has its latest ping answered, however many it sends without reading", async () => {
+    const peer = await watching();
+    const pongs: string[] = [];
+    peer.socket.on("pong", (data) => pongs.push(data.toString()));
+    peer.socket.pause();
+    for (let count = 0; count < 20_000; count += 1) peer.socket.ping(String(count));
+    peer.socket.resume();
+    await until("the latest is answered", () => pongs.at(-1) === "19999");
+    expect(new Set(pongs).size).toBe(pongs.length);
+  });
+
   test("that goes away ends its watch", async () => {
     const peer = await watching();
     expect(taskio.watching).toBe(1);

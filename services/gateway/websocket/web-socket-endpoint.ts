@@ -49,6 +49,8 @@ export function webSocketEndpoint(needs: WebSocketNeeds): WebSocketEndpoint {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    // By `answerPings`.
+    autoPong: false,
     perMessageDeflate: false,
     maxPayload: longestMessage,
     handleProtocols: (offered) => protocolOf(offered) ?? false,
@@ -129,8 +131,12 @@ async function admit(
   try {
     const shaken = await handshake(request, requestId, needs);
     const place = stack.use(placeFor(quota, shaken));
-    const { taskId } = shaken.task;
-    const news = followedTask(shaken.clients.taskio, { taskId, after: entryBefore(shaken.after), signal });
+    const news = followedTask(shaken.clients.taskio, {
+      taskId: shaken.task.taskId,
+      after: entryBefore(shaken.after),
+      signal,
+      hasFreshTokens: shaken.caller.externalSubject !== undefined,
+    });
     // The snapshot, for which the status frame stands: with it the way to the transcript is good.
     await news.next();
     stack.move();
