@@ -7,10 +7,11 @@ const maxValueLength = 500;
 
 const nameForm = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** What a shell or a server would understand otherwise than as text, and what would begin another line of a file. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const refusedValue =
-  /[;&|`$(){}]|\.\.\/|\\x[0-9a-f]{2}|%[0-9a-f]{2}|https?:\/\/|ftp:\/\/|[\x00-\x08\x0a-\x1f]/i;
+/** What a shell or a server would understand otherwise than as text. */
+const refusedText = /[;&|`$(){}]|\.\.\/|\\x[0-9a-f]{2}|%[0-9a-f]{2}|https?:\/\/|ftp:\/\//i;
+
+/** What would begin another line of a file, and its like. */
+const refusedCharacter = /[^\P{Cc}\t]/u;
 
 /** By these the loader, the shell, Python or a library is told to do something else than it was meant to. */
 const protectedName =
@@ -56,7 +57,8 @@ function checkedValue(name: string, value: unknown): string {
   if (text.length > maxValueLength) {
     refuse(`env_vars: the value of ${shown} is longer than ${maxValueLength} characters`);
   }
-  if (refusedValue.test(text)) refuse(`env_vars: the value of ${shown} has characters that are not taken`);
+  if (refusedText.test(text) || refusedCharacter.test(text))
+    refuse(`env_vars: the value of ${shown} has characters that are not taken`);
   return text;
 }
 

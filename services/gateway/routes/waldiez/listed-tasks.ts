@@ -141,15 +141,26 @@ function isCalled(schedule: Schedule, search: string): boolean {
   return fileNameOf(schedule).toLowerCase().includes(search.toLowerCase());
 }
 
+/** Sorted as asked; equal ones come as they were created, as single tasks do. */
 function sorted(entries: readonly ScheduledEntry[], { orderBy, isDescending }: TaskPage): ScheduledEntry[] {
   const direction = isDescending ? -1 : 1;
-  return entries.toSorted((left, right) => {
-    const [one, other] = [sortKey(left, orderBy), sortKey(right, orderBy)];
-    return one === other ? 0 : one < other ? -direction : direction;
+  const createdFirst = (one: ScheduledEntry, other: ScheduledEntry) =>
+    compared(createdKey(one), createdKey(other));
+  if (orderBy === undefined) return entries.toSorted((one, other) => direction * createdFirst(one, other));
+  return entries.toSorted((one, other) => {
+    return direction * compared(sortKey(one, orderBy), sortKey(other, orderBy)) || createdFirst(one, other);
   });
 }
 
-function sortKey({ schedule, status }: ScheduledEntry, orderBy: TaskOrder | undefined): string {
+function compared(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1;
+}
+
+function createdKey({ schedule: { createdAt } }: ScheduledEntry): string {
+  return createdAt === undefined ? "" : timestampDate(createdAt).toISOString();
+}
+
+function sortKey({ schedule, status }: ScheduledEntry, orderBy: TaskOrder): string {
   switch (orderBy) {
     case "id":
       return schedule.scheduleId;
@@ -159,7 +170,5 @@ function sortKey({ schedule, status }: ScheduledEntry, orderBy: TaskOrder | unde
       return fileNameOf(schedule);
     case "status":
       return status ?? "";
-    case undefined:
-      return schedule.createdAt === undefined ? "" : timestampDate(schedule.createdAt).toISOString();
   }
 }

@@ -34,7 +34,7 @@ export function skipOf({ page, size }: PageQuery): number | undefined {
 }
 
 /** A page as it is answered. */
-export function pageOf<Item>(items: readonly Item[], total: number, { page, size }: PageQuery): object {
+export function pageOf(items: readonly object[], total: number, { page, size }: PageQuery): object {
   return { items, total, page, size, pages: Math.ceil(total / size) };
 }
 

@@ -118,5 +118,5 @@ class SentParts implements AsyncIterable<UploadPart> {
 }
 
 function chunkPart(chunk: Uint8Array): UploadPart {
-  return { part: { case: "chunk", value: chunk as Uint8Array<ArrayBuffer> } };
+  return { part: { case: "chunk", value: chunk } };
 }

@@ -2,8 +2,7 @@
 export const sniffedBytes = 2_048;
 
 /** What no text holds: control characters but for those that lay it out. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const controls = /[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]/;
+const controls = /[^\P{Cc}\t\n\v\f\r\u0080-\u009f]/u;
 
 /** Whether a file that begins like this is text, as JSON is: UTF-8 without control characters. */
 export function looksLikeText(beginning: Uint8Array): boolean {
