@@ -48,10 +48,15 @@ export function eventRoutes(): readonly HttpRoute[] {
         204: { description: "Nothing comes after the end." },
         404: { description: "There is no such task of the caller's." },
       },
-      async handle({ params, query, headers, clients, signal }) {
+      async handle({ caller, params, query, headers, clients, signal }) {
         const after = headers["last-event-id"]?.toString() ?? query.after ?? "";
         if (after === endId) return { status: 204 };
-        const news = followedTask(clients.taskio, { taskId: params.task_id, after, signal });
+        const news = followedTask(clients.taskio, {
+          taskId: params.task_id,
+          after,
+          signal,
+          hasFreshTokens: caller?.externalSubject !== undefined,
+        });
         // What is refused is refused by a status, before anything is sent.
         const first = await news.next();
         return {

@@ -69,6 +69,19 @@ describe("a followed task", () => {
     },
   );
 
+  test("goes on with a fresh token when the one of its stream has expired, and rejects when that one has, too", async () => {
+    const expired = new DomainError("TOKEN_EXPIRED", "no more");
+    const following = { taskId: "t1", after: "", signal: never, hasFreshTokens: true };
+    const news = followedTask(client, following);
+    await news.next();
+    taskio.interrupt(expired);
+    await expect(news.next()).resolves.toMatchObject({ value: { case: "snapshot" } });
+    taskio.interruptNext(expired);
+    taskio.interrupt(expired);
+    const refused = await news.next().catch((error: unknown) => error);
+    expect(fromConnectError(refused).reason).toBe("TOKEN_EXPIRED");
+  });
+
   test("rejects when an outage lasts too long", async () => {
     const news = followedTask(client, { taskId: "t1", after: "", signal: never, giveUpAfterMs: 0 });
     await news.next();

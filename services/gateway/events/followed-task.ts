@@ -5,7 +5,8 @@
  *       breaks, the next one begins after the last entry.
  *   N2. The end is the last news. Without it the iteration rejects: at once before
  *       anything was heard, and with what can not be mended by another stream;
- *       for an outage when nothing was heard for `giveUpAfterMs`.
+ *       for an outage when nothing was heard for `giveUpAfterMs`; for the end of
+ *       its token when there is no other, or the next stream is refused as well.
  *   N3. The stream behind is read only as fast as the news are taken.
  *   N4. Leaving the iteration, or aborting the signal, ends the stream behind.
  */
@@ -22,6 +23,8 @@ export interface Following {
   /** The cursor of the last entry that is not wanted again; empty for all. */
   readonly after: string;
   readonly signal: AbortSignal;
+  /** Whether each stream is opened with a token of its own, so that the end of one ends only its stream. Default false. */
+  readonly hasFreshTokens?: boolean;
   /** How long an outage is sat out; default 60 s. */
   readonly giveUpAfterMs?: number;
 }
@@ -44,7 +47,7 @@ const passing: ReadonlySet<Reason | undefined> = new Set([
 /** Follows a task to its end (N1 to N4). After an outage the snapshot comes again. */
 export async function* followedTask(
   taskio: Pick<Client<typeof TaskIOService>, "watch">,
-  { taskId, after, signal, giveUpAfterMs = longestOutageMs }: Following,
+  { taskId, after, signal, hasFreshTokens = false, giveUpAfterMs = longestOutageMs }: Following,
 ): AsyncGenerator<News> {
   const backoff = new Backoff({ firstMs: 100, maxMs: 3_000 });
   const left = new AbortController();
@@ -53,8 +56,10 @@ export async function* followedTask(
   let heardAt: number | undefined;
   try {
     for (;;) {
+      let isOpen = false;
       try {
         for await (const { news } of taskio.watch({ tasks: [{ taskId, after: cursor }] }, watching)) {
+          isOpen = true;
           heardAt = performance.now();
           backoff.reset();
           if (news?.news.case === "entry") cursor = cursorOf(news.news.value);
@@ -65,7 +70,9 @@ export async function* followedTask(
       } catch (thrown) {
         signal.throwIfAborted();
         const isOver = heardAt === undefined || performance.now() - heardAt > giveUpAfterMs;
-        if (isOver || !isPassing(thrown)) throw thrown;
+        const hasExpired = fromConnectError(thrown).reason === "TOKEN_EXPIRED";
+        const isMended = isPassing(thrown) || (hasFreshTokens && isOpen && hasExpired);
+        if (isOver || !isMended) throw thrown;
       }
       await backoff.wait(signal);
     }

@@ -92,6 +92,9 @@ async function routed(
 ): Promise<HttpAnswer> {
   const authorization = await authorizationOf(route, request, localCaller);
   const caller = await callerFor(authorization, route.access, verify);
+  // One that stands for another issuer's does not last as long as that, so each call asks for it.
+  const freshToken = async () => tokenFor(await callerFor(authorization, route.access, verify)) ?? "";
+  const fresh = tokenFor(caller) === undefined ? undefined : freshToken;
   const address = addressOf(request);
   const handled = async () => {
     const read = await readCall(route, request, params);
@@ -103,10 +106,7 @@ async function routed(
       signal,
       headers: request.headers,
       address,
-      clients: serviceClients(
-        transports,
-        callerHeaders(request, { requestId, authorization, token: tokenFor(caller) }),
-      ),
+      clients: serviceClients(transports, callerHeaders(request, { requestId, authorization }), fresh),
       parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
     });
   };
@@ -135,22 +135,13 @@ async function authorizationOf(
 /** What goes along to the services behind. */
 function callerHeaders(
   { headers }: ServerRequest,
-  {
-    requestId,
-    authorization,
-    token,
-  }: {
-    readonly requestId: string;
-    readonly authorization: string | undefined;
-    readonly token: string | undefined;
-  },
+  { requestId, authorization }: { readonly requestId: string; readonly authorization: string | undefined },
 ): Headers {
   const passed = new Headers({ "x-request-id": requestId });
   if (typeof headers["traceparent"] === "string") passed.set("traceparent", headers["traceparent"]);
   const address = headers[callerAddressHeader];
   if (typeof address === "string") passed.set(callerAddressHeader, address);
-  const borne = token === undefined ? authorization : `Bearer ${token}`;
-  if (borne !== undefined) passed.set("authorization", borne);
+  if (authorization !== undefined) passed.set("authorization", authorization);
   return passed;
 }
 
