@@ -43,6 +43,9 @@ let server: Server;
 let address: string;
 let acts: unknown[];
 
+/** Its latest task is the one that there is. */
+const scheduleId = randomUUID();
+
 beforeEach(async () => {
   opened = new AsyncDisposableStack();
   acts = [];
@@ -71,9 +74,12 @@ beforeEach(async () => {
             if (request.taskId === taskId) return { task };
             throw new DomainError("TASK_NOT_FOUND", `there is no task ${request.taskId}`);
           },
-          getSchedule({ scheduleId }) {
-            throw new DomainError("SCHEDULE_NOT_FOUND", `there is no schedule ${scheduleId}`);
+          getSchedule(request) {
+            if (request.scheduleId === scheduleId)
+              return { schedule: { scheduleId, target: { kind: { case: "task", value: {} } } } };
+            throw new DomainError("SCHEDULE_NOT_FOUND", `there is no schedule ${request.scheduleId}`);
           },
+          listRuns: () => ({ runs: [{ runId: taskId }] }),
         });
         router.service(TaskIOService, taskio.service);
       },
@@ -183,6 +189,16 @@ describe("a handshake", () => {
       expect(taskio.opened).toEqual([]);
     },
   );
+
+  test("for a scheduled task is for the one that was started last, under the schedule's id", async () => {
+    const peer = await watching(bearer("good"), `${server.url}/ws/${scheduleId}`);
+    taskio.say(printed("one\n"));
+    const [print] = await peer.heard(1, "print");
+    expect(print).toMatchObject({ data: "one\n", task_id: scheduleId });
+    task.state = TaskState.COMPLETED;
+    const refused = await refusedHandshake(`${server.url}/ws/${scheduleId}`, bearer("good"));
+    expect(refused.status).toBe(403);
+  });
 
   test("with a place that is none is refused with 403", async () => {
     const refused = await refusedHandshake(`${address}?after=2-17`, bearer("good"));
