@@ -133,7 +133,7 @@ export class Edge implements AsyncDisposable {
   }
 
   #answerHeaders(request: ServerRequest): Readonly<Record<string, string>> {
-    const isEncrypted = "encrypted" in request.socket && Boolean(request.socket.encrypted);
+    const isEncrypted = "encrypted" in request.socket;
     return {
       "x-request-id": String(request.headers["x-request-id"]),
       "cross-origin-opener-policy": "same-origin",
