@@ -10,7 +10,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   gen: [],
   lib: ["gen"],
   "services/auth": ["lib", "gen"],
-  "services/gateway": ["lib", "gen"],
+  "services/gateway": ["lib", "gen", "package.json"],
   "services/scheduler": ["lib", "gen"],
   "services/taskio": ["lib", "gen"],
   "services/worker": ["lib", "gen"],

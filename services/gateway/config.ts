@@ -18,6 +18,8 @@ export interface GatewaySettings {
   /** What the paths of seed 004's routes and of the documentation begin with: `/api`. Not empty, and without a slash behind it. */
   readonly apiPrefix: string;
   readonly workflowRoutes: TokenlessSettings;
+  /** Whether the routes are described, for programs and for people. */
+  readonly areDocsShown: boolean;
   readonly waldiez: WaldiezSettings;
 }
 
@@ -61,6 +63,8 @@ const settingsSchema = {
   /** Whether the workflow routes answer without a token to whoever reaches them, and not only, where nothing is in production, to this machine. */
   OPEN_WORKFLOW_ROUTES: z.stringbool().default(false),
   ENVIRONMENT: environmentKind,
+  /** Whether `API_STR/openapi.json` and `API_STR/docs` are there. */
+  API_ENABLE_DOCS: z.stringbool().default(true),
   ...waldiezVariables,
 };
 
@@ -89,6 +93,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
     publicUrl: read.PUBLIC_URL?.replace(/\/$/, ""),
     taskPermission: taskPermissionOf(read),
     apiPrefix: read.API_STR,
+    areDocsShown: read.API_ENABLE_DOCS,
     workflowRoutes: {
       areOpen: read.OPEN_WORKFLOW_ROUTES,
       areOpenOnLoopback: read.ENVIRONMENT === "development",

@@ -7,7 +7,8 @@ import type { BodyKind, HttpRoute, RouteBody } from "./route.ts";
 /** The largest body of a route that says nothing else, in bytes. */
 export const defaultMaxBytes = 64 * 1024;
 
-const mediaTypes: Readonly<Record<BodyKind, string>> = {
+/** What each kind of body is called in `content-type`. */
+export const mediaTypes: Readonly<Record<BodyKind, string>> = {
   json: "application/json",
   form: "application/x-www-form-urlencoded",
   multipart: "multipart/form-data",

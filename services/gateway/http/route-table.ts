@@ -1,5 +1,6 @@
 import type { GatewaySettings } from "../config.ts";
 import { eventRoutes } from "../events/event-routes.ts";
+import { documentRoutes } from "../routes/documents/document-routes.ts";
 import { engineRoutes } from "../routes/engines/engine-routes.ts";
 import { healthRoutes, type ServiceBehind } from "../routes/health.ts";
 import { oauthRoutes } from "../routes/oauth/oauth-routes.ts";
@@ -18,7 +19,7 @@ export interface RouteTableNeeds {
 
 /** Every HTTP route of the gateway. The documentation, and the test of who may call what, walk this list. */
 export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): readonly HttpRoute[] {
-  return [
+  const routes = [
     ...oauthRoutes({ fetchKeys, publicUrl: settings.publicUrl }),
     ...engineRoutes(settings),
     ...waldiezRoutes({
@@ -29,4 +30,6 @@ export function routeTable({ behind, fetchKeys, settings }: RouteTableNeeds): re
     ...eventRoutes(),
     ...healthRoutes(behind),
   ];
+  if (!settings.areDocsShown) return routes;
+  return [...routes, ...documentRoutes({ prefix: settings.apiPrefix, routes })];
 }

@@ -81,8 +81,8 @@ export interface HttpCall<Params = unknown, Query = unknown, Body = unknown> {
 /** What a route answers. */
 export interface HttpAnswer {
   readonly status: number;
-  /** An object is sent as JSON, a string as plain text unless `headers` say otherwise, bytes as they come. */
-  readonly body?: object | string | AsyncIterable<Uint8Array>;
+  /** An object is sent as JSON, a string as plain text unless `headers` say otherwise, bytes as they are, or as they come. */
+  readonly body?: object | string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly headers?: OutgoingHttpHeaders;
 }
 

@@ -26,12 +26,13 @@ export async function sendAnswer(
   { status, body, headers }: HttpAnswer,
 ): Promise<void> {
   const isStream = typeof body === "object" && Symbol.asyncIterator in body;
+  const isJson = typeof body === "object" && !isStream && !(body instanceof Uint8Array);
   const bytes = isStream ? undefined : bytesOf(body);
   const all: OutgoingHttpHeaders = {
     ...guardHeaders,
     ...(typeof body === "string" && { "content-type": "text/plain; charset=utf-8" }),
-    ...(typeof body === "object" && !isStream && { "content-type": "application/json" }),
-    ...(bytes !== undefined && status !== 204 && { "content-length": bytes.length }),
+    ...(isJson && { "content-type": "application/json" }),
+    ...(bytes !== undefined && status !== 204 && status !== 304 && { "content-length": bytes.length }),
     // What is left of a body that was not read would be taken for the next request.
     ...(!request.complete && request.httpVersionMajor === 1 && { connection: "close" }),
     ...headers,
@@ -49,7 +50,7 @@ export async function sendAnswer(
   if (!response.writableFinished) await Promise.race([once(response, "finish"), once(response, "close")]);
 }
 
-function bytesOf(body: object | string | undefined): Buffer {
-  if (body === undefined) return Buffer.alloc(0);
+function bytesOf(body: object | string | undefined): Uint8Array {
+  if (body === undefined || body instanceof Uint8Array) return body ?? Buffer.alloc(0);
   return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
 }

@@ -16,6 +16,7 @@ import { logger } from "../../../../lib/log/log.ts";
 import { serve } from "../../../../lib/rpc/serve.ts";
 import { toConnectError } from "../../../../lib/rpc/to-connect-error.ts";
 import { aCaller } from "../../../../test/support/a-caller.ts";
+import { describedAnswers } from "../../../../test/support/described-answers.ts";
 import { httpApp } from "../../http/http-app.ts";
 import { engineRoutes } from "./engine-routes.ts";
 
@@ -24,6 +25,7 @@ const workflowId = "0190a0b0-0000-8000-8000-000000000002";
 const line = { runId, workflowId, name: "line" };
 const log = logger("gateway", "silent");
 const opened = new AsyncDisposableStack();
+const { routes, faults } = describedAnswers(engineRoutes({ apiPrefix: "/api" }));
 
 let url: string;
 let run: Run;
@@ -86,7 +88,7 @@ beforeAll(async () => {
   const verify = async (token: string) =>
     token === "clients" ? aCaller({ audience: "clients-api" }) : aCaller({ clientId: token });
   const app = httpApp({
-    routes: engineRoutes({ apiPrefix: "/api" }),
+    routes,
     transports: { auth: transport, scheduler: transport, taskio: transport },
     verify,
     tokenFor: () => undefined,
@@ -112,7 +114,10 @@ beforeEach(() => {
   borne = [];
 });
 
-afterAll(() => opened.disposeAsync());
+afterAll(async () => {
+  await opened.disposeAsync();
+  expect(faults).toEqual([]);
+});
 
 describe("executions", () => {
   test("are stored as held runs of what was sent, with the node policies of the contract", async () => {
