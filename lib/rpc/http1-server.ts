@@ -7,6 +7,9 @@ import type { HttpHandler } from "./unknown-route.ts";
 /** How often connections are looked at for late headers. */
 const lookEveryMs = 1_000;
 
+/** More of a body that nobody wants than this is not read. */
+const maxDiscardedBytes = 256 * 1024;
+
 /** A server of connections that somebody else accepted. */
 export interface ConnectionServer {
   /** Takes a connection over, with what was read of it put back. */
@@ -59,6 +62,7 @@ export function http1Server(
       }
       pipelined.set(socket, waiting + 1);
       answering.add(response);
+      response.once("finish", () => discardRest(request, socket));
       response.once("close", () => {
         answering.delete(response);
         pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1);
@@ -81,4 +85,23 @@ export function http1Server(
       server.close(() => undefined);
     },
   };
+}
+
+/**
+ * Discards what its handler left of a request's body, which would keep the
+ * connection's next request from being read; ends the connection when that is
+ * much. Node does so by itself only when nothing of the body was read.
+ */
+function discardRest(request: IncomingMessage, socket: Socket): void {
+  if (request.complete && request.readableLength === 0) return;
+  if (request.destroyed) {
+    socket.destroySoon();
+    return;
+  }
+  let discardedBytes = 0;
+  request.on("data", (chunk: Buffer) => {
+    discardedBytes += chunk.length;
+    if (discardedBytes > maxDiscardedBytes) socket.destroy();
+  });
+  request.resume();
 }

@@ -45,6 +45,9 @@ async function answer(
     return;
   }
   const reply = await handler(universal);
+  // What is left of a body that was not read would be taken for the next request.
+  const isRead = request.complete && request.readableLength === 0;
+  if (!isRead && request.httpVersionMajor === 1) response.setHeader("connection", "close");
   const mistake = reply.body === undefined ? misdirected(reply.status) : undefined;
   if (mistake !== undefined) answerJson(mistake, reply.status, withHeaders(reply, response));
   else await universalResponseToNodeResponse(reply, response);

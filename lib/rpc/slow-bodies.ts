@@ -25,8 +25,10 @@ export function slowBodies(
 ): HttpHandler {
   return (request, response) => {
     if (hasBody(request)) {
+      // A request that was given up in the middle has no socket any more.
+      const held = "stream" in request ? request.stream : request.socket;
       const end = () => {
-        if (!request.complete) endRequest(request);
+        if (!request.complete) held.destroy();
       };
       const [path = ""] = (request.url ?? "").split("?", 1);
       let timer = isStream(path) ? undefined : setTimeout(end, allowedMs(request, limits)).unref();
@@ -43,11 +45,6 @@ function hasBody(request: ServerRequest): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
   return encoding !== undefined || Number(length ?? 0) > 0;
-}
-
-function endRequest(request: ServerRequest): void {
-  if ("stream" in request) request.stream.destroy();
-  else request.socket.destroy();
 }
 
 /** In whole graces, because Node keeps a list of timers for each time that differs. */

@@ -141,6 +141,25 @@ test.each([
   expect(peer.received()).toMatch(/^HTTP\/1.1 400/);
 });
 
+// The rest of a large body that a refusal left unread kept the next request from being read, for ever.
+test("a connection whose call was refused in the middle of its body is not kept for another", async () => {
+  using peer = await rawConnection(server.port);
+  const frame = Buffer.alloc(200_000);
+  frame.writeUInt32BE(2 ** 31, 1);
+  const lines = [
+    "Host: localhost",
+    `Authorization: ${bearer.authorization}`,
+    `Content-Length: ${frame.length}`,
+  ];
+  const head = [`POST ${path} HTTP/1.1`, ...lines, "Content-Type: application/grpc-web+proto", "", ""].join(
+    "\r\n",
+  );
+  peer.socket.write(Buffer.concat([Buffer.from(head), frame]));
+  await expectClosed(peer.socket);
+  expect(peer.received()).toMatch(/connection: close/i);
+  expect(peer.received()).toContain("grpc-message");
+});
+
 test("headers without bound are answered with 431", async () => {
   using peer = await rawConnection(server.port);
   peer.socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`);
