@@ -230,14 +230,6 @@ test("what has expired is removed, and nothing else", async () => {
   const [old, young] = [await before.as().issueToken(client), await before.as().issueToken(client)];
   await before.as().revokeToken({ ...client, token: old.refreshToken });
   await before.as().revokeToken({ ...client, token: young.accessToken });
-  await db.query(
-    sql`update auth.refresh_family set expires_at = now() - interval '1 s' where revoked_at is not null`,
-  );
-  await db.query(sql`update auth.revocation set expires_at = now() - interval '1 s' where kind = 'family'`);
-  await db.query(sql`
-    update auth.audit_entry set at = now() - interval '91 days'
-    where entry_id = (select min(entry_id) from auth.audit_entry)
-  `);
   const counts = async () => {
     const [row] = await db.query(sql`
       select (select count(*) from auth.refresh_family) as families,
@@ -248,6 +240,14 @@ test("what has expired is removed, and nothing else", async () => {
     return row;
   };
   expect(await counts()).toEqual({ families: 2, tokens: 2, revocations: 2, entries: 4 });
+  await db.query(
+    sql`update auth.refresh_family set expires_at = now() - interval '1 s' where revoked_at is not null`,
+  );
+  await db.query(sql`update auth.revocation set expires_at = now() - interval '1 s' where kind = 'family'`);
+  await db.query(sql`
+    update auth.audit_entry set at = now() - interval '91 days'
+    where entry_id = (select min(entry_id) from auth.audit_entry)
+  `);
   await using _after = await elsewhere.start();
   await until("the expired rows are gone", async () => (await counts())?.["entries"] === 3);
   expect(await counts()).toEqual({ families: 1, tokens: 1, revocations: 1, entries: 3 });
