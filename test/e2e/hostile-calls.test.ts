@@ -124,7 +124,7 @@ function brokenJson(dice: Dice): string {
     "null",
     '"',
     "{}{}",
-    `${"[".repeat(20_000)}`,
+    "[".repeat(20_000),
     '{"a":'.repeat(5_000),
     "\u0000",
   ]);
@@ -174,5 +174,5 @@ async function well(method: string, message: object): Promise<any> {
 }
 
 function hashOf(text: string): number {
-  return [...text].reduce((hash, character) => Math.imul(hash, 31) + (character.codePointAt(0) ?? 0), 7);
+  return Buffer.from(text).reduce((hash, byte) => Math.imul(hash, 31) + byte, 7);
 }

@@ -45,7 +45,7 @@ const instants = [
 const durations = ["0s", "1s", "-1s", "315576000000s", "0.000000001s", "1e5s", "NaN", "s"];
 
 /** Values that are of no type that a field may have. */
-const misfits: readonly Json[] = [null, true, [], {}, [[]], "\ud800", 1e400, "NaN", { "": null }];
+const misfits: readonly Json[] = [null, true, [], {}, [[]], "\ud800", Number.MAX_VALUE, "NaN", { "": null }];
 
 /** JSON for a message: mostly of its form, with values that a caller should not send; now and then of another form altogether. */
 export function hostileJson(message: DescMessage, dice: Dice, ids: KnownIds, depth = 0): Json {
