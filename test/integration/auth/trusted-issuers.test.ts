@@ -2,9 +2,9 @@ import { createPublicKey } from "node:crypto";
 import { generateKeyPair } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Audience } from "../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audience, type OidcIssuer, startOidcIssuer } from "../../support/oidc-issuer.ts";
 import { until } from "../../support/until.ts";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
-import { audience, type OidcIssuer, startOidcIssuer } from "./oidc-issuer.ts";
 
 let issuer: OidcIssuer;
 let other: OidcIssuer;
