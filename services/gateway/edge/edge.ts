@@ -106,13 +106,8 @@ export class Edge implements AsyncDisposable {
       this.#name(request);
       const refusal = this.#untrustedHost(request);
       if (refusal === undefined) next(request, socket, head, closing);
-      else refuseUpgrade(socket, refusal);
+      else refuseUpgrade(socket, refusal, request.headers);
     };
-  }
-
-  /** Whether a name is one that the installation is known by. */
-  isOurName(host: string): boolean {
-    return this.#hosts.allows(host);
   }
 
   /** Whether a request may be believed on the strength of what a browser adds by itself, as cookies. */
