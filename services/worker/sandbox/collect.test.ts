@@ -43,6 +43,7 @@ test("leaves the keys of models that Waldiez writes beside a flow's output", asy
   await mkdir(join(home, "waldiez_out/chat/1/__pycache__"), { recursive: true });
   await put("waldiez_out/chat/1/chat.py", "flow");
   await put("waldiez_out/chat/1/chat_api_keys.py", "key");
+  await put("waldiez_out/chat/1/chat.waldiez", "the flow, with its key");
   await put("waldiez_out/chat/1/__pycache__/chat_api_keys.cpython-311.pyc", "key");
   await put("output/my_api_keys.py", "the program's own affair");
   const { artifacts, refused } = await collect();

@@ -55,8 +55,8 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** The folders in a home that are collected, what their artifacts' paths begin with, and names of files that are left there. */
 const outputFolders = [
   { name: "output", prefix: [], leftOut: undefined },
-  // Waldiez writes the keys of a flow's models into a module, which Python then compiles.
-  { name: "waldiez_out", prefix: ["waldiez_out"], leftOut: /_api_keys(\.[^.]+)?\.pyc?$/ },
+  // Waldiez writes the keys of a flow's models into a module, which Python then compiles, and copies the flow.
+  { name: "waldiez_out", prefix: ["waldiez_out"], leftOut: /_api_keys(\.[^.]+)?\.pyc?$|\.waldiez$/ },
 ] as const;
 
 /** Collects from the home folder at `home`, whose program must have ended. */
