@@ -110,18 +110,11 @@ describe("localTransport", () => {
 
   test("ends a stream when its token is taken back, and no other", async () => {
     const revocations = new Revocations();
-    const as = (tokenId: string) =>
-      createClient(
-        Health,
-        localTransport(service(open), {
-          log,
-          revocations,
-          verify: async () => aCaller({ tokenId }),
-          token: good,
-        }),
-      )
-        .watch({})
-        [Symbol.asyncIterator]();
+    const as = (tokenId: string) => {
+      const options = { log, revocations, verify: async () => aCaller({ tokenId }), token: good };
+      const client = createClient(Health, localTransport(service(open), options));
+      return client.watch({})[Symbol.asyncIterator]();
+    };
     const [mine, others] = [as("t1"), as("t2")];
     await Promise.all([mine.next(), others.next()]);
     revocations.add([{ kind: "token", subject: "t1", expiresAt: new Date(Date.now() + 60_000) }]);
@@ -170,6 +163,7 @@ describe("localTransport", () => {
     await client.watch({}, { signal: left.signal })[Symbol.asyncIterator]().next();
     left.abort();
     await until("the handler ends", () => ended);
+    expect(ended).toBe(true);
   });
 
   test("does not begin when a procedure has no rule", () => {

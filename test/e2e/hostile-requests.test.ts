@@ -23,14 +23,15 @@ const audiences = ["tasks-api", "clients-api", "admin-api"] as const;
 
 const opened = new AsyncDisposableStack();
 let antiphon: Antiphon;
+let folder: string;
 let tool: string;
 
 beforeAll(async () => {
-  const folder = opened.use(await temporaryFolder("schemathesis"));
+  folder = opened.use(await temporaryFolder("schemathesis")).path;
   antiphon = opened.use(await startAllInOne({ RATE_LIMIT_TOKENS_PER_SECOND: "0" }));
-  await run("/usr/bin/python3", ["-m", "venv", folder.path]);
-  await run(join(folder.path, "bin/pip"), ["install", "--quiet", schemathesis], { env: environment({}) });
-  tool = join(folder.path, "bin/schemathesis");
+  await run("/usr/bin/python3", ["-m", "venv", folder]);
+  await run(join(folder, "bin/pip"), ["install", "--quiet", schemathesis], { env: environment({}) });
+  tool = join(folder, "bin/schemathesis");
 }, 240_000);
 
 afterAll(() => opened.disposeAsync());
@@ -56,6 +57,8 @@ test.each(audiences)("no request of a client for %s breaks a route", async (audi
   ].flat();
   const ended = await run(tool, ["run", `${antiphon.url}/api/openapi.json`, ...options], {
     env: environment({ NO_COLOR: "1" }),
+    // It keeps what it found where it is called.
+    cwd: folder,
     maxBuffer: 64 * 1024 * 1024,
   }).catch((error: { stdout?: string; stderr?: string }) => ({
     stdout: `${error.stdout ?? ""}${error.stderr ?? ""}`,

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from antiphon._first_message import set_first_message, with_first_message  # noqa: E402
+from antiphon._first_message import set_first_message, with_first_message
 
 
 def _flow(message):
-    chats = [{"id": "one", "data": {"message": message}}, {"id": "two", "data": {"message": {"type": "none"}}}]
+    chats = [
+        {"id": "one", "data": {"message": message}},
+        {"id": "two", "data": {"message": {"type": "none"}}},
+    ]
     return {"data": {"chats": chats}}
 
 
