@@ -11,4 +11,7 @@ const developing = ["development", "dev", "local", "test", "testing"];
 export const environmentKind = z
   .string()
   .default("development")
-  .transform((name) => (developing.includes(name.toLowerCase()) ? "development" : "production"));
+  .transform((name) => (developing.includes(name.toLowerCase()) ? "development" : "production"))
+  .describe(
+    "`development`, or anything else for production: there nothing is simulated, the broker is not the process's memory, and calls without a token are let in only by `OPEN_WORKFLOW_ROUTES`.",
+  );

@@ -4,12 +4,18 @@ import { port } from "./env.ts";
 /** Where Redis is when nothing says otherwise, for a service that can not do without. */
 export const localRedis = "redis://localhost:6379";
 
-/** The variables that say where Redis is: one URL (`redis://…`, `rediss://…`, or the path of a unix socket), or seed 003's three. */
+/** The variables that say where Redis is. */
 export const redisVariables = {
-  REDIS_URL: z.string().min(1).optional(),
-  REDIS_HOST: z.string().min(1).optional(),
-  REDIS_PORT: port.optional(),
-  REDIS_DB: z.coerce.number().int().min(0).optional(),
+  REDIS_URL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The broker: `redis://…`, `rediss://…`, or the path of a unix socket. Goes before the next three.",
+    ),
+  REDIS_HOST: z.string().min(1).optional().describe("`localhost` where only another of the three is set."),
+  REDIS_PORT: port.optional().describe("6379 where only another of the three is set."),
+  REDIS_DB: z.coerce.number().int().min(0).optional().describe("0 where only another of the three is set."),
 };
 
 /** The URL of Redis that these variables name, or undefined when they name none. Any one of the three is enough; the others are `localhost`, 6379 and 0. */

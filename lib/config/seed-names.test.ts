@@ -15,6 +15,9 @@ describe("inOurNames", () => {
     [{ WALDIEZ_RUNNER_SECRET_KEY: "s" }, { ANTIPHON_SECRET_KEY: "s" }],
     [{ WALDIEZ_RUNNER_SECRET_KEY_FILE: "/run/s" }, { ANTIPHON_SECRET_KEY_FILE: "/run/s" }],
     [{ WALDIEZ_RUNNER_FORCE_SSL: "true" }, { FORCE_SSL: "true" }],
+    [{ WALDIEZ_RUNNER_TRUSTED_ORIGINS: "https://a.example" }, { BACKEND_CORS_ORIGINS: "https://a.example" }],
+    [{ WALDIEZ_RUNNER_LOCAL_CLIENT_ID: "c" }, { ANTIPHON_LOCAL_CLIENT_ID: "c" }],
+    [{ WALDIEZ_RUNNER_MAX_JOBS: "3" }, { MAX_JOBS: "3" }],
     [
       { WALDIEZ_RUNNER_DB_URL: "postgresql+psycopg://u:p@db:5432/n" },
       { DATABASE_URL: "postgres://u:p@db:5432/n" },
@@ -98,8 +101,7 @@ describe("inOurNames", () => {
   test("leaves what services read by those names, and says nothing of it", () => {
     const env = {
       WALDIEZ_RUNNER_OIDC_AUDIENCE: "runner",
-      WALDIEZ_RUNNER_LOCAL_CLIENT_ID: "c",
-      WALDIEZ_RUNNER_MAX_JOBS: "3",
+      WALDIEZ_RUNNER_USE_OIDC_AUTH: "true",
     };
     expect(inOurNames(env)).toEqual({ env, unused: [] });
   });

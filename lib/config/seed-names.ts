@@ -21,8 +21,18 @@ const renamed: Readonly<Record<string, string>> = {
   HOST: "API_HOST",
   PORT: "API_PORT",
   SECRET_KEY: "ANTIPHON_SECRET_KEY",
+  LOCAL_CLIENT_ID: "ANTIPHON_LOCAL_CLIENT_ID",
+  LOCAL_CLIENT_SECRET: "ANTIPHON_LOCAL_CLIENT_SECRET",
   FORCE_SSL: "FORCE_SSL",
+  TRUSTED_HOSTS: "TRUSTED_HOSTS",
+  TRUSTED_ORIGINS: "BACKEND_CORS_ORIGINS",
+  TRUSTED_ORIGIN_REGEX: "TRUSTED_ORIGIN_REGEX",
+  TASK_PERMISSION_VERIFY_URL: "TASK_PERMISSION_VERIFY_URL",
+  TASK_PERMISSION_SECRET: "TASK_PERMISSION_SECRET",
   REDIS_URL: "REDIS_URL",
+  MAX_JOBS: "MAX_JOBS",
+  INPUT_TIMEOUT: "INPUT_TIMEOUT",
+  MAX_TASK_DURATION: "MAX_TASK_DURATION",
   LOG_LEVEL: "LOG_LEVEL",
 };
 
@@ -39,9 +49,8 @@ const meaningless: Readonly<Record<string, string>> = {
   STORAGE_BACKEND: "files are kept by the server",
 };
 
-/** Theirs without the prefix that services read as they are. */
-const readAsTheyAre =
-  /^(LOCAL_CLIENT_(ID|SECRET)|USE_OIDC_AUTH|OIDC_\w+|ENABLE_EXTERNAL_AUTH|EXTERNAL_AUTH_\w+|TASK_PERMISSION_\w+|TRUSTED_(HOSTS|ORIGINS|ORIGIN_REGEX)|MAX_JOBS|INPUT_TIMEOUT|MAX_TASK_DURATION)$/;
+/** Theirs without the prefix that auth reads as they are: each switch there goes with what it switches. */
+const readAsTheyAre = /^(USE_OIDC_AUTH|OIDC_\w+|ENABLE_EXTERNAL_AUTH|EXTERNAL_AUTH_\w+)$/;
 
 /** Theirs that make one of ours together. */
 const composed =

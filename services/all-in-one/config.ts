@@ -23,20 +23,22 @@ export interface AllInOneConfig {
 
 const usualFolder = ".antiphon";
 
-const schema = {
-  /** Seed 003's and 004's names. Loopback unless said otherwise. */
-  API_HOST: z.string().min(1).default("127.0.0.1"),
-  API_PORT: port.default(8_000),
-  ANTIPHON_DATA_DIR: z.string().min(1).default(usualFolder),
-  DATABASE_URL: z.string().min(1).optional(),
+/** Every variable that the server reads besides those of the services in it. */
+export const allInOneVariables = {
+  API_HOST: z.string().min(1).default("127.0.0.1").describe("The address that it listens at."),
+  API_PORT: port.default(8_000).describe("The port that it listens at."),
+  ANTIPHON_DATA_DIR: z.string().min(1).default(usualFolder).describe("Where everything is kept."),
+  DATABASE_URL: z.string().min(1).optional().describe("A Postgres; one of its own when unset."),
   ...redisVariables,
-  ANTIPHON_SECRET_KEY: secret.optional(),
+  ANTIPHON_SECRET_KEY: secret
+    .optional()
+    .describe("Seals what is stored; made in the data folder when unset."),
   ENVIRONMENT: environmentKind,
 };
 
 /** Reads what the all-in-one server is told by its environment. Throws ConfigError with all faults. */
 export function readConfig(env: NodeJS.ProcessEnv): AllInOneConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(allInOneVariables, env);
   return {
     host: read.API_HOST,
     port: read.API_PORT,

@@ -6,8 +6,6 @@ describe("readSettings", () => {
     const { presets } = readSettings({
       ANTIPHON_LOCAL_CLIENT_ID: "local",
       ANTIPHON_LOCAL_CLIENT_SECRET: "s1",
-      WALDIEZ_RUNNER_LOCAL_CLIENT_ID: "waldiez",
-      WALDIEZ_RUNNER_LOCAL_CLIENT_SECRET: "s2",
       ANTIPHON_WORKER_CLIENT_ID: "worker",
       ANTIPHON_WORKER_CLIENT_SECRET: "s3",
       ANTIPHON_TASKS_CLIENT_ID: "tasks",
@@ -15,7 +13,6 @@ describe("readSettings", () => {
     });
     expect(presets).toEqual([
       { clientId: "local", clientSecret: "s1", audience: "clients-api" },
-      { clientId: "waldiez", clientSecret: "s2", audience: "clients-api" },
       { clientId: "worker", clientSecret: "s3", audience: "workers-api" },
       { clientId: "tasks", clientSecret: "s4", audience: "tasks-api" },
     ]);

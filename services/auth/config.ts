@@ -32,7 +32,6 @@ export interface AuthConfig {
 /** The variables that preset a client, before `_CLIENT_ID` and `_CLIENT_SECRET`. */
 const presetAudience = {
   ANTIPHON_LOCAL: "clients-api",
-  WALDIEZ_RUNNER_LOCAL: "clients-api",
   ANTIPHON_WORKER: "workers-api",
   ANTIPHON_TASKS: "tasks-api",
 } as const satisfies Readonly<Record<string, Audience>>;
@@ -46,40 +45,49 @@ const presetSecret = secret.optional();
 
 const dayMs = 24 * 3_600_000;
 
-const settingsSchema = {
+const settingsVariables = {
   ...federationVariables,
-  /** How long an access token is good. What is taken back is remembered for as long as the longest. */
-  ACCESS_TOKEN_MS: milliseconds.min(60_000).max(longestAccessTokenMs).default(3_600_000),
+  ACCESS_TOKEN_MS: milliseconds
+    .min(60_000)
+    .max(longestAccessTokenMs)
+    .default(3_600_000)
+    .describe("How long an access token is good."),
   REFRESH_TOKEN_MS: milliseconds
     .min(60_000)
     .max(90 * dayMs)
-    .default(dayMs),
-  /** Longer than a key needs to become known and to be forgotten. */
+    .default(dayMs)
+    .describe("How long a refresh token is good; it is good once."),
   SIGNING_KEY_MS: milliseconds
     .min(2 * dayMs)
     .max(3_650 * dayMs)
-    .default(30 * dayMs),
-  ANTIPHON_LOCAL_CLIENT_ID: presetId,
-  ANTIPHON_LOCAL_CLIENT_SECRET: presetSecret,
-  WALDIEZ_RUNNER_LOCAL_CLIENT_ID: presetId,
-  WALDIEZ_RUNNER_LOCAL_CLIENT_SECRET: presetSecret,
-  ANTIPHON_WORKER_CLIENT_ID: presetId,
-  ANTIPHON_WORKER_CLIENT_SECRET: presetSecret,
-  ANTIPHON_TASKS_CLIENT_ID: presetId,
-  ANTIPHON_TASKS_CLIENT_SECRET: presetSecret,
+    .default(30 * dayMs)
+    // Longer than a key needs to become known and to be forgotten.
+    .describe("How long tokens are signed with a key before the next one follows."),
+  ANTIPHON_LOCAL_CLIENT_ID: presetId.describe("A client for `clients-api` that exists because you say so."),
+  ANTIPHON_LOCAL_CLIENT_SECRET: presetSecret.describe("Its secret."),
+  ANTIPHON_WORKER_CLIENT_ID: presetId.describe("The same, for `workers-api`."),
+  ANTIPHON_WORKER_CLIENT_SECRET: presetSecret.describe("Its secret."),
+  ANTIPHON_TASKS_CLIENT_ID: presetId.describe("The same, for `tasks-api`."),
+  ANTIPHON_TASKS_CLIENT_SECRET: presetSecret.describe("Its secret."),
 };
 
-const schema = {
-  ...settingsSchema,
-  AUTH_HOST: z.string().min(1).default("127.0.0.1"),
-  AUTH_PORT: port.default(7_001),
-  DATABASE_URL: z.string().min(1),
-  ANTIPHON_SECRET_KEY: secret,
+/** Every variable that the process reads. */
+export const authVariables = {
+  ...settingsVariables,
+  AUTH_HOST: z.string().min(1).default("127.0.0.1").describe("The address that it listens at."),
+  AUTH_PORT: port.default(7_001).describe("The port that it listens at."),
+  DATABASE_URL: z
+    .string()
+    .min(1)
+    .describe("The Postgres that holds everything, as `postgres://user:password@host:port/name`."),
+  ANTIPHON_SECRET_KEY: secret.describe(
+    "The installation's secret, the same for auth, scheduler and taskio: seals what is stored and signs calls between services.",
+  ),
 };
 
 /** Reads how auth works from an environment. Throws ConfigError with all faults. */
 export function readSettings(env: NodeJS.ProcessEnv): AuthSettings {
-  const read = readEnv(settingsSchema, env);
+  const read = readEnv(settingsVariables, env);
   return {
     accessTokenMs: read.ACCESS_TOKEN_MS,
     refreshTokenMs: read.REFRESH_TOKEN_MS,
@@ -91,7 +99,7 @@ export function readSettings(env: NodeJS.ProcessEnv): AuthSettings {
 
 /** Reads everything that the auth process is told by its environment. Throws ConfigError with all faults. */
 export function readConfig(env: NodeJS.ProcessEnv): AuthConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(authVariables, env);
   return {
     host: read.AUTH_HOST,
     port: read.AUTH_PORT,

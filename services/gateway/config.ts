@@ -44,51 +44,72 @@ export interface GatewayConfig extends PortSettings {
   readonly settings: GatewaySettings;
 }
 
-const settingsSchema = {
-  /** What OAuth clients know this server by, and what tokens name as their issuer. */
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
-  TASK_PERMISSION_VERIFY_URL: z.url().optional(),
-  TASK_PERMISSION_SECRET: secret.optional(),
-  WALDIEZ_RUNNER_TASK_PERMISSION_VERIFY_URL: z.url().optional(),
-  WALDIEZ_RUNNER_TASK_PERMISSION_SECRET: secret.optional(),
-  /** Whether services of the operator's may be asked by plain HTTP. */
-  FEDERATION_ALLOW_HTTP: z.stringbool().default(false),
-  /** What the paths of seed 004's routes begin with. Seed 003's are at the root. */
+const settingsVariables = {
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      "By which URL the world knows this server: what OAuth clients find in its metadata, and what tokens name as their issuer. Unset, callers on this machine are told the URL that they use, and others no metadata.",
+    ),
+  TASK_PERMISSION_VERIFY_URL: z
+    .url()
+    .optional()
+    .describe(
+      "A service of the operator's that says whether a user of another issuer may submit a task ([identity](identity.md)).",
+    ),
+  TASK_PERMISSION_SECRET: secret.optional().describe("What that service is shown to know who asks."),
+  FEDERATION_ALLOW_HTTP: z
+    .stringbool()
+    .default(false)
+    .describe("Whether it may be asked by plain HTTP, on a network that nobody else is on."),
   API_STR: z
     .string()
     .default("/api")
     .transform((prefix) => prefix.replace(/\/+$/, ""))
     .refine((prefix) => prefix !== "", "may not be the root, where the other workflow routes are")
-    .refine((prefix) => /^(\/[\w.~-]+)*$/.test(prefix), "is not a path such as /api"),
-  /** Whether the workflow routes answer without a token to whoever reaches them, and not only, where nothing is in production, to this machine. */
-  OPEN_WORKFLOW_ROUTES: z.stringbool().default(false),
+    .refine((prefix) => /^(\/[\w.~-]+)*$/.test(prefix), "is not a path such as /api")
+    .describe(
+      "What the paths of one of the two sets of workflow routes, and of the documentation, begin with. The other set is at the root, so it can not be that.",
+    ),
+  API_ENABLE_DOCS: z
+    .stringbool()
+    .default(true)
+    .describe("Whether the HTTP routes are described at `API_STR/openapi.json` and `API_STR/docs`."),
+  OPEN_WORKFLOW_ROUTES: z
+    .stringbool()
+    .default(false)
+    .describe(
+      "Whether the workflow routes answer without a token to whoever reaches them by an address, a name of one word or one of `TRUSTED_HOSTS`. Otherwise they do where the server is bound to loopback and not in production.",
+    ),
   ENVIRONMENT: environmentKind,
-  /** Whether `API_STR/openapi.json` and `API_STR/docs` are there. */
-  API_ENABLE_DOCS: z.stringbool().default(true),
   ...waldiezVariables,
 };
 
-const schema = {
-  ...settingsSchema,
+/** Every variable that the process reads. */
+export const gatewayVariables = {
+  ...settingsVariables,
   ...edgeVariables,
-  /** The seeds' names go first; loopback unless said otherwise. */
-  API_HOST: z.string().min(1).optional(),
-  API_PORT: port.optional(),
-  GATEWAY_HOST: z.string().min(1).default("127.0.0.1"),
-  GATEWAY_PORT: port.default(8_000),
-  /** Where the services behind are, as `http://host:port`. */
-  AUTH_URL: z.url(),
-  SCHEDULER_URL: z.url(),
-  TASKIO_URL: z.url(),
-  /** A client for tasks-api, which calls of the workflow routes without a token are made as. */
-  ANTIPHON_TASKS_CLIENT_ID: z.string().min(1).optional(),
-  ANTIPHON_TASKS_CLIENT_SECRET: secret.optional(),
-  SHUTDOWN_GRACE_MS: milliseconds.default(5_000),
+  API_HOST: z.string().min(1).optional().describe("Goes before `GATEWAY_HOST`."),
+  API_PORT: port.optional().describe("Goes before `GATEWAY_PORT`."),
+  GATEWAY_HOST: z.string().min(1).default("127.0.0.1").describe("The address that it listens at."),
+  GATEWAY_PORT: port.default(8_000).describe("The port that it listens at."),
+  AUTH_URL: z.url().describe("Where auth is, as `http://host:port`."),
+  SCHEDULER_URL: z.url().describe("Where the scheduler is."),
+  TASKIO_URL: z.url().describe("Where taskio is."),
+  ANTIPHON_TASKS_CLIENT_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The client for `tasks-api` that calls of the workflow routes without a token are made as."),
+  ANTIPHON_TASKS_CLIENT_SECRET: secret.optional().describe("Its secret."),
+  SHUTDOWN_GRACE_MS: milliseconds
+    .default(5_000)
+    .describe("What calls get to end by themselves when it is told to stop."),
 };
 
 /** Reads how the gateway works from an environment. Throws ConfigError with all faults. */
 export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
-  const read = readEnv(settingsSchema, env);
+  const read = readEnv(settingsVariables, env);
   return {
     publicUrl: read.PUBLIC_URL?.replace(/\/$/, ""),
     taskPermission: taskPermissionOf(read),
@@ -110,7 +131,7 @@ export function readPortSettings(env: NodeJS.ProcessEnv): PortSettings {
 
 /** Reads everything that the gateway process is told by its environment. Throws ConfigError with all faults. */
 export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(gatewayVariables, env);
   return {
     host: read.API_HOST ?? read.GATEWAY_HOST,
     port: read.API_PORT ?? read.GATEWAY_PORT,
@@ -128,7 +149,7 @@ function localClientOf({
   ANTIPHON_TASKS_CLIENT_ID: clientId,
   ANTIPHON_TASKS_CLIENT_SECRET: clientSecret,
   OPEN_WORKFLOW_ROUTES: areOpen,
-}: z.output<z.ZodObject<typeof schema>>): GatewayConfig["localClient"] {
+}: z.output<z.ZodObject<typeof gatewayVariables>>): GatewayConfig["localClient"] {
   if (clientId !== undefined && clientSecret !== undefined) return { clientId, clientSecret };
   if (clientId === undefined && clientSecret === undefined && !areOpen) return undefined;
   throw new ConfigError([
@@ -137,15 +158,14 @@ function localClientOf({
 }
 
 function taskPermissionOf(
-  read: z.output<z.ZodObject<typeof settingsSchema>>,
+  read: z.output<z.ZodObject<typeof settingsVariables>>,
 ): TaskPermissionSettings | undefined {
-  const url = read.TASK_PERMISSION_VERIFY_URL ?? read.WALDIEZ_RUNNER_TASK_PERMISSION_VERIFY_URL;
+  const { TASK_PERMISSION_VERIFY_URL: url, TASK_PERMISSION_SECRET: secret } = read;
   if (url === undefined) return undefined;
   if (!read.FEDERATION_ALLOW_HTTP && !isSecureUrl(url)) {
     throw new ConfigError([
       "TASK_PERMISSION_VERIFY_URL: it is asked by https only, unless FEDERATION_ALLOW_HTTP is set",
     ]);
   }
-  const secret = read.TASK_PERMISSION_SECRET ?? read.WALDIEZ_RUNNER_TASK_PERMISSION_SECRET;
   return { url, secret };
 }

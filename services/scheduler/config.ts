@@ -32,36 +32,63 @@ export interface SchedulerConfig {
   readonly settings: SchedulerSettings;
 }
 
-const settingsSchema = {
-  /** Longer than Postgres takes to fail over, or every worker is taken for dead by one that does; and well above the margin by which a worker gives up. */
-  LEASE_MS: milliseconds.min(10_000).default(30_000),
-  HEARTBEAT_MS: milliseconds.min(100).default(3_000),
-  REPLICA_LEASE_MS: milliseconds.min(3_000).default(10_000),
-  /** Seed 003's name. */
-  WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
-  /** 30 days unless given, 100 years at most. So little that nobody could read what a run gave is a slip. */
+const settingsVariables = {
+  LEASE_MS: milliseconds
+    .min(10_000)
+    .default(30_000)
+    // Well above the margin by which a worker gives up.
+    .describe(
+      "How long a worker may be silent before its attempts are handed out again. Longer than Postgres takes to fail over, or every worker is taken for dead by one that does.",
+    ),
+  HEARTBEAT_MS: milliseconds
+    .min(100)
+    .default(3_000)
+    .describe("How often workers are asked to send a heartbeat."),
+  REPLICA_LEASE_MS: milliseconds
+    .min(3_000)
+    .default(10_000)
+    .describe("How long a replica may be silent before others take its partitions."),
+  WORKER_STREAM: z
+    .string()
+    .min(1)
+    .default(defaultWorkStream)
+    .describe("The stream by which workers get their work; the same for schedulers and workers."),
   RUN_RETENTION_MS: milliseconds
     .max(3_155_760_000_000)
+    // So little that nobody could read what a run gave is a slip.
     .refine((ms) => ms === 0 || ms >= 60_000, "is neither 0 nor 60000 at least")
-    .default(2_592_000_000),
+    .default(2_592_000_000)
+    .describe("How long runs are kept after their end ([retention](retention.md)); 0 is for ever."),
 };
 
-const schema = {
-  SCHEDULER_HOST: z.string().min(1).default("127.0.0.1"),
-  SCHEDULER_PORT: port.default(7_002),
-  SCHEDULER_ADDRESS: z.union([z.url(), z.literal("")]).default(""),
-  DATABASE_URL: z.string().min(1),
+/** Every variable that the process reads. */
+export const schedulerVariables = {
+  ...settingsVariables,
+  SCHEDULER_HOST: z.string().min(1).default("127.0.0.1").describe("The address that it listens at."),
+  SCHEDULER_PORT: port.default(7_002).describe("The port that it listens at."),
+  SCHEDULER_ADDRESS: z
+    .union([z.url(), z.literal("")])
+    .default("")
+    .describe("Where other replicas reach this one, each at an address of its own; empty for the only one."),
+  DATABASE_URL: z
+    .string()
+    .min(1)
+    .describe("The Postgres that holds everything, as `postgres://user:password@host:port/name`."),
   ...redisVariables,
-  /** Where auth and taskio are, as `http://host:port`. */
-  AUTH_URL: z.url(),
-  TASKIO_URL: z.url(),
-  ANTIPHON_SECRET_KEY: secret,
-  STORAGE_DIR: z.string().startsWith("/"),
+  AUTH_URL: z.url().describe("Where auth is, as `http://host:port`."),
+  TASKIO_URL: z.url().describe("Where taskio is."),
+  ANTIPHON_SECRET_KEY: secret.describe(
+    "The installation's secret, the same for auth, scheduler and taskio: seals what is stored and signs calls between services.",
+  ),
+  STORAGE_DIR: z
+    .string()
+    .startsWith("/")
+    .describe("Where files are kept; one folder that all replicas share."),
 };
 
 /** Reads how the scheduler works from an environment. Throws ConfigError with all faults. */
 export function readSettings(env: NodeJS.ProcessEnv): SchedulerSettings {
-  const read = readEnv(settingsSchema, env);
+  const read = readEnv(settingsVariables, env);
   return {
     leaseMs: read.LEASE_MS,
     heartbeatMs: read.HEARTBEAT_MS,
@@ -73,7 +100,7 @@ export function readSettings(env: NodeJS.ProcessEnv): SchedulerSettings {
 
 /** Reads everything that the scheduler's process is told by its environment. Throws ConfigError with all faults. */
 export function readConfig(env: NodeJS.ProcessEnv): SchedulerConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(schedulerVariables, env);
   return {
     host: read.SCHEDULER_HOST,
     port: read.SCHEDULER_PORT,

@@ -45,8 +45,7 @@ function labelsOf(list: string, context: z.RefinementCtx): Record<string, string
   return {};
 }
 
-const schema = {
-  /** Names the worker in lists and streams; stable over restarts, and unique. */
+const settingsVariables = {
   WORKER_NAME: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,100}$/)
@@ -54,46 +53,89 @@ const schema = {
       `worker-${hostname()
         .replaceAll(/[^A-Za-z0-9._-]/g, "-")
         .slice(0, 90)}`,
+    )
+    .meta({
+      description: "Names the worker in lists and streams; stable over restarts, and unique.",
+      shownDefault: "worker-HOSTNAME; `local` by `npm start`",
+    }),
+  WORKER_STREAM: z
+    .string()
+    .min(1)
+    .default(defaultWorkStream)
+    .describe("The stream by which workers get their work; the same for schedulers and workers."),
+  WORKER_GROUP: z.string().min(1).default(defaultWorkGroup).describe("The group that takes it."),
+  WORKER_QUEUES: z
+    .string()
+    .default("default")
+    .transform(queuesOf)
+    .describe(
+      "The queues that it serves, with commas between them, at most 8; `default` is the one of tasks that name none.",
     ),
-  /** The stream that work is taken from, and the group that takes it. */
-  WORKER_STREAM: z.string().min(1).default(defaultWorkStream),
-  WORKER_GROUP: z.string().min(1).default(defaultWorkGroup),
-  /** The queues that it serves, with commas between them; `default` is the one of tasks that name none. */
-  WORKER_QUEUES: z.string().default("default").transform(queuesOf),
-  /** What tasks may ask of it, as `name=value` with commas between; at most 4. */
-  WORKER_LABELS: z.string().default("").transform(labelsOf),
-  /** How many tasks without a program are carried out at once: they wait more than they compute. */
-  WORKER_SLOTS: count(1, 8_000).default(256),
-  /** How many calls of others are under way at once; 0 offers none. They hardly compute, but each may hold a response of 1 MiB. */
-  CALL_SLOTS: count(0, 1_000).default(128),
-  /** How many programs run at once; 0 offers none. A program may keep a core busy and hold 2 GiB, but mostly waits. */
-  PROGRAM_SLOTS: count(0, 1_000).default(availableParallelism() * 2),
-  /** How programs are isolated; `process` isolates hardly anything and is for trusted code. */
-  SANDBOX: z.enum(["bubblewrap", "process"]).default("bubblewrap"),
-  /** Allows SANDBOX=process. */
-  ALLOW_UNSAFE_PROCESS: z.stringbool().default(false),
-  /** Where programs' environments and folders lie; as root every uid must be able to traverse it. */
-  PROGRAM_DIRECTORY: z.string().startsWith("/").default(defaultProgramFolder()),
-  /** The Python for programs; the system's when unset. */
-  PROGRAM_PYTHON: z.string().startsWith("/").optional(),
-  /** What environments may take together, in bytes. */
-  ENVIRONMENT_BYTES: z.coerce.number().int().positive().default(20e9),
-  /** What `call_external_service` may reach although it is not public. */
-  HTTP_ALLOWED_HOSTS: allowedHosts.default([]),
-  /** Where language models answer, up to and without `/chat/completions`; trusted, so it may be local. */
-  LLM_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
-  LLM_API_KEY: secret.optional(),
-  /** For nodes that name no model. */
-  LLM_MODEL: z.string().min(1).optional(),
-  /** How long an answer may take. */
-  LLM_TIMEOUT_MS: count(1, 3_600_000).default(120_000),
-  /** How long a worker that is stopped waits for what it holds before it ends it. */
-  WORKER_DRAIN_MS: count(0, 3_600_000).default(2_000),
+  WORKER_LABELS: z
+    .string()
+    .default("")
+    .transform(labelsOf)
+    .describe("What tasks may ask of it, as `name=value` with commas between; at most 4."),
+  WORKER_SLOTS: count(1, 8_000)
+    .default(256)
+    // They wait more than they compute.
+    .describe("How many tasks without a program it carries out at once."),
+  CALL_SLOTS: count(0, 1_000)
+    .default(128)
+    // They hardly compute, but each may hold a response of 1 MiB.
+    .describe("How many calls of others (HTTP, language models) are under way at once; 0 offers none."),
+  PROGRAM_SLOTS: count(0, 1_000)
+    .default(availableParallelism() * 2)
+    .meta({
+      description:
+        "How many programs run at once; 0 offers none. One may keep a core busy and hold 2 GiB, but mostly waits.",
+      shownDefault: "twice the cores",
+    }),
+  SANDBOX: z
+    .enum(["bubblewrap", "process"])
+    .default("bubblewrap")
+    .describe(
+      "How programs are isolated: `bubblewrap`, or `process`, which isolates hardly anything and is for trusted code.",
+    ),
+  ALLOW_UNSAFE_PROCESS: z.stringbool().default(false).describe("Allows `SANDBOX=process`."),
+  PROGRAM_DIRECTORY: z.string().startsWith("/").default(defaultProgramFolder()).meta({
+    description:
+      "Where environments and programs' folders lie: a local folder that, for a worker that is root, every uid may traverse.",
+    shownDefault: "/var/lib/antiphon as root, else ~/.cache/antiphon",
+  }),
+  PROGRAM_PYTHON: z
+    .string()
+    .startsWith("/")
+    .optional()
+    .describe("The Python for programs; the system's when unset."),
+  ENVIRONMENT_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(20e9)
+    .describe("What all environments may take together, in bytes."),
+  HTTP_ALLOWED_HOSTS: allowedHosts
+    .default([])
+    .describe(
+      "What `call_external_service` may reach although it is not public: hosts, `host:port` and `address/prefix`, with commas.",
+    ),
+  LLM_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      "Where language models answer, up to and without `/chat/completions`; trusted, so it may be local. Without it `llm` nodes fail, but by `npm start`, where an echo answers.",
+    ),
+  LLM_API_KEY: secret.optional().describe("The key for it."),
+  LLM_MODEL: z.string().min(1).optional().describe("The model of nodes that name none."),
+  LLM_TIMEOUT_MS: count(1, 3_600_000).default(120_000).describe("How long an answer of a model may take."),
+  WORKER_DRAIN_MS: count(0, 3_600_000)
+    .default(2_000)
+    .describe("How long a worker that is stopped waits for what it holds before it ends it."),
 };
 
 /** Reads what a worker is told by its environment. Throws ConfigError with all faults. */
 export function readConfig(env: NodeJS.ProcessEnv): WorkerConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(settingsVariables, env);
   return {
     settings: {
       workerId: read.WORKER_NAME,
@@ -143,19 +185,20 @@ export interface ConnectionConfig {
   readonly clientSecret: Secret;
 }
 
-const connectionSchema = {
+const connectionVariables = {
   ...redisVariables,
-  /** Where WorkerService and AuthService are served. */
-  SCHEDULER_URL: z.url(),
-  AUTH_URL: z.url(),
-  /** A client with the audience `workers-api`. */
-  ANTIPHON_WORKER_CLIENT_ID: z.string().min(1),
-  ANTIPHON_WORKER_CLIENT_SECRET: secret,
+  SCHEDULER_URL: z.url().describe("Where the scheduler is, as `http://host:port`."),
+  AUTH_URL: z.url().describe("Where auth is."),
+  ANTIPHON_WORKER_CLIENT_ID: z.string().min(1).describe("The client for `workers-api` that it is."),
+  ANTIPHON_WORKER_CLIENT_SECRET: secret.describe("Its secret."),
 };
+
+/** Every variable that the process reads. */
+export const workerVariables = { ...settingsVariables, ...connectionVariables };
 
 /** Reads what the process is told of its surroundings. Throws ConfigError with all faults. */
 export function readConnectionConfig(env: NodeJS.ProcessEnv): ConnectionConfig {
-  const read = readEnv(connectionSchema, env);
+  const read = readEnv(connectionVariables, env);
   return {
     redisUrl: redisUrlOf(read) ?? localRedis,
     schedulerUrl: read.SCHEDULER_URL,

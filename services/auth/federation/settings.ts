@@ -29,21 +29,41 @@ const isOn = z.stringbool().default(false);
 
 /** The variables about other issuers: ours, and those of the Waldiez runner, which knows one issuer and one service. */
 export const federationVariables = {
-  /** A JSON list; the members of an entry are in docs/identity.md. */
-  OIDC_ISSUERS: issuers.optional(),
-  EXTERNAL_AUTH_VERIFY_URL: z.url().optional(),
-  EXTERNAL_AUTH_SECRET: secret.optional(),
-  /** Whether issuers and services may be asked by plain HTTP, on a network that nobody else is on. */
-  FEDERATION_ALLOW_HTTP: isOn,
-  WALDIEZ_RUNNER_USE_OIDC_AUTH: isOn,
-  WALDIEZ_RUNNER_OIDC_ISSUER_URL: z.url().optional(),
-  WALDIEZ_RUNNER_OIDC_AUDIENCE: z.string().optional(),
-  WALDIEZ_RUNNER_OIDC_JWKS_URL: z.url().optional(),
-  /** In seconds. */
-  WALDIEZ_RUNNER_OIDC_JWKS_CACHE_TTL: z.coerce.number().int().min(1).max(3_600).default(900),
-  WALDIEZ_RUNNER_ENABLE_EXTERNAL_AUTH: isOn,
-  WALDIEZ_RUNNER_EXTERNAL_AUTH_VERIFY_URL: z.url().optional(),
-  WALDIEZ_RUNNER_EXTERNAL_AUTH_SECRET: secret.optional(),
+  OIDC_ISSUERS: issuers
+    .optional()
+    .describe(
+      "The issuers whose tokens are taken, a list in JSON; what an entry may have is in [identity](identity.md).",
+    ),
+  EXTERNAL_AUTH_VERIFY_URL: z
+    .url()
+    .optional()
+    .describe("A service of the operator's that says whose a token is that is nobody's here."),
+  EXTERNAL_AUTH_SECRET: secret.optional().describe("What that service is shown to know who asks."),
+  FEDERATION_ALLOW_HTTP: isOn.describe(
+    "Whether issuers and services may be asked by plain HTTP, on a network that nobody else is on.",
+  ),
+  WALDIEZ_RUNNER_USE_OIDC_AUTH: isOn.describe(
+    "Whether the one issuer of the next four is taken, too, as the Waldiez runner does.",
+  ),
+  WALDIEZ_RUNNER_OIDC_ISSUER_URL: z.url().optional().describe("Its URL."),
+  WALDIEZ_RUNNER_OIDC_AUDIENCE: z
+    .string()
+    .optional()
+    .describe("The audience that its tokens have to be for."),
+  WALDIEZ_RUNNER_OIDC_JWKS_URL: z
+    .url()
+    .optional()
+    .describe("Where its keys are; unset, where its metadata says."),
+  WALDIEZ_RUNNER_OIDC_JWKS_CACHE_TTL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3_600)
+    .default(900)
+    .describe("How long its keys are kept, in seconds."),
+  WALDIEZ_RUNNER_ENABLE_EXTERNAL_AUTH: isOn.describe("Whether the service of the next two is asked, too."),
+  WALDIEZ_RUNNER_EXTERNAL_AUTH_VERIFY_URL: z.url().optional().describe("As `EXTERNAL_AUTH_VERIFY_URL`."),
+  WALDIEZ_RUNNER_EXTERNAL_AUTH_SECRET: secret.optional().describe("As `EXTERNAL_AUTH_SECRET`."),
 };
 
 type Variables = z.output<z.ZodObject<typeof federationVariables>>;

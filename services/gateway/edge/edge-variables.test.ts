@@ -20,7 +20,7 @@ describe("the settings of the port", () => {
     ["BACKEND_CORS_ORIGINS", "https://app.example.com/path"],
     ["BACKEND_CORS_ORIGINS", '["https://app.example.com"'],
     ["BACKEND_CORS_ORIGINS", "[1]"],
-    ["WALDIEZ_RUNNER_TRUSTED_ORIGIN_REGEX", "(?<=x)y"],
+    ["TRUSTED_ORIGIN_REGEX", "(?<=x)y"],
     ["TRUSTED_HOSTS", "https://app.example.com"],
     ["TRUSTED_HOSTS", "app.example.com:443/"],
     ["FORWARDED_FOR_HOPS", "-1"],
@@ -28,15 +28,9 @@ describe("the settings of the port", () => {
     expect(() => readPortSettings({ [name]: value })).toThrow(name);
   });
 
-  test("take the Waldiez runner's names where ours are unset", () => {
-    const { edge } = readPortSettings({
-      WALDIEZ_RUNNER_TRUSTED_ORIGINS: "https://app.example.com",
-      WALDIEZ_RUNNER_TRUSTED_HOSTS: "*.example.com,10.0.0.1",
-    });
-    expect(edge).toMatchObject({
-      origins: ["https://app.example.com"],
-      trustedHosts: ["*.example.com", "10.0.0.1"],
-    });
+  test("take names of hosts with what stands for others", () => {
+    const { edge } = readPortSettings({ TRUSTED_HOSTS: "*.example.com,10.0.0.1" });
+    expect(edge.trustedHosts).toEqual(["*.example.com", "10.0.0.1"]);
   });
 
   test("want a certificate and its key together", () => {

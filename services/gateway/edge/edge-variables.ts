@@ -30,25 +30,66 @@ const burst = z.coerce.number().int().min(1);
 
 /** The variables that say what stands before every request. */
 export const edgeVariables = {
-  /** Seed 004's name goes first. */
-  BACKEND_CORS_ORIGINS: origins.optional(),
-  WALDIEZ_RUNNER_TRUSTED_ORIGINS: origins.optional(),
-  WALDIEZ_RUNNER_TRUSTED_ORIGIN_REGEX: z
+  BACKEND_CORS_ORIGINS: origins
+    .default([])
+    .describe(
+      "Whose pages may use this server from a browser: a list in JSON or with commas, as `https://app.example.com`; `*` is every one, then without what the browser keeps for us.",
+    ),
+  TRUSTED_ORIGIN_REGEX: z
     .string()
     .refine(isOriginPattern, "is not a regular expression as RE2 has them")
-    .optional(),
-  TRUSTED_HOSTS: hosts.optional(),
-  WALDIEZ_RUNNER_TRUSTED_HOSTS: hosts.optional(),
-  FORCE_SSL: z.stringbool().default(false),
-  FORWARDED_FOR_HOPS: z.coerce.number().int().min(0).max(20).default(0),
-  RATE_LIMIT_LOGINS_PER_SECOND: perSecond.default(20),
-  RATE_LIMIT_LOGINS_BURST: burst.default(100),
-  RATE_LIMIT_CHANGES_PER_SECOND: perSecond.default(2_000),
-  RATE_LIMIT_CHANGES_BURST: burst.default(10_000),
-  AUDIT_LOG: z.string().min(1).optional(),
-  TLS_CERT: z.string().min(1).optional(),
-  TLS_KEY: z.string().min(1).optional(),
-  TLS_CLIENT_CA: z.string().min(1).optional(),
+    .optional()
+    .describe("The same, for origins that match it as a whole, in the syntax of RE2."),
+  TRUSTED_HOSTS: hosts
+    .default([])
+    .describe(
+      "The names that this server is known by, without ports; `*.example.com` is every name below, `*` any. Unset: any, but none besides this machine's own where it is bound to loopback.",
+    ),
+  FORCE_SSL: z
+    .stringbool()
+    .default(false)
+    .describe(
+      "Whether browsers are told never to ask without TLS again. With TLS of our own they always are.",
+    ),
+  FORWARDED_FOR_HOPS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(20)
+    .default(0)
+    .describe("How many proxies of the operator's stand before it, each of which adds to `X-Forwarded-For`."),
+  RATE_LIMIT_LOGINS_PER_SECOND: perSecond
+    .default(20)
+    .describe(
+      "How often credentials may be tried from one network in a second, in the long run; 0 is no limit.",
+    ),
+  RATE_LIMIT_LOGINS_BURST: burst.default(100).describe("And how often at once."),
+  RATE_LIMIT_CHANGES_PER_SECOND: perSecond
+    .default(2_000)
+    .describe(
+      "How many calls of one client may change something in a second, in the long run; 0 is no limit.",
+    ),
+  RATE_LIMIT_CHANGES_BURST: burst.default(10_000).describe("And how many at once."),
+  AUDIT_LOG: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The file that takes down who changed what. Unset: `audit.log` in the data folder of `npm start`, else none.",
+    ),
+  TLS_CERT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The certificate, with its chain, in PEM. It is read again when the file changes."),
+  TLS_KEY: z.string().min(1).optional().describe("Its key, in PEM."),
+  TLS_CLIENT_CA: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The authorities one of which must have signed every caller's certificate, in PEM. Unset: callers need none.",
+    ),
 };
 
 type EdgeEnvironment = z.output<z.ZodObject<typeof edgeVariables>>;
@@ -56,9 +97,9 @@ type EdgeEnvironment = z.output<z.ZodObject<typeof edgeVariables>>;
 /** What these variables say of requests. */
 export function edgeSettingsOf(read: EdgeEnvironment): EdgeSettings {
   return {
-    origins: read.BACKEND_CORS_ORIGINS ?? read.WALDIEZ_RUNNER_TRUSTED_ORIGINS ?? [],
-    pattern: read.WALDIEZ_RUNNER_TRUSTED_ORIGIN_REGEX,
-    trustedHosts: read.TRUSTED_HOSTS ?? read.WALDIEZ_RUNNER_TRUSTED_HOSTS ?? [],
+    origins: read.BACKEND_CORS_ORIGINS,
+    pattern: read.TRUSTED_ORIGIN_REGEX,
+    trustedHosts: read.TRUSTED_HOSTS,
     forceSsl: read.FORCE_SSL,
     forwardedForHops: read.FORWARDED_FOR_HOPS,
     rateLimits: {

@@ -8,7 +8,7 @@ const spelledOut = new Set(["date-time", "uuid", "uri", "email"]);
 
 /** What a schema takes (`input`) or gives (`output`), as JSON Schema. What JSON can not say is left open. */
 export function jsonSchemaOf(schema: z.ZodType, io: "input" | "output"): JsonSchema {
-  const { $schema, ...rest } = z.toJSONSchema(schema, {
+  const json = z.toJSONSchema(schema, {
     io,
     unrepresentable: "any",
     override: ({ jsonSchema }) => {
@@ -18,7 +18,9 @@ export function jsonSchemaOf(schema: z.ZodType, io: "input" | "output"): JsonSch
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     },
   });
-  return rest;
+  // Which dialect they are in is the document's to say.
+  delete json.$schema;
+  return json;
 }
 
 /** A property of an object schema, by its name. */
