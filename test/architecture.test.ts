@@ -18,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "sdk/typescript": ["gen"],
   cli: ["sdk/typescript", "services", "lib", "gen", "package.json"],
   bench: ["sdk/typescript", "lib", "gen"],
-  scripts: ["lib", "gen"],
+  scripts: ["services", "lib", "gen"],
 };
 
 /** Who may import a package that stands for something we hide behind a port: path prefixes. Tests may import any. */
