@@ -318,6 +318,41 @@ describe("a task that is submitted", () => {
   });
 });
 
+test(
+  "a scheduled task has the questions, results and files of what it started last",
+  async () => {
+    const { calls } = await newClient();
+    const now = { schedule_type: "cron", cron_expression: "every 15 of january", trigger_now: "true" };
+    const { json: cron } = await calls("POST", "/api/v1/tasks", flowForm(chat, now));
+    const asking = await until(
+      "it asks",
+      async () => {
+        const shown = await task(calls, cron.id);
+        return shown.status === "WAITING_FOR_INPUT" && shown;
+      },
+      flowMs,
+    );
+    const body = JSON.stringify({ request_id: asking.input_request_id, data: "hello" });
+    expect((await calls("POST", `/api/v1/tasks/${cron.id}/input`, body)).status).toBe(204);
+    // It asks once more, or is about to.
+    expect((await calls("POST", `/api/v1/tasks/${cron.id}/cancel`)).json).toMatchObject({
+      status: "CANCELLED",
+      results: { detail: "Task cancelled" },
+    });
+
+    const soon = { schedule_type: "once", scheduled_time: new Date().toISOString(), name: "once.waldiez" };
+    const { json: once } = await calls("POST", "/api/v1/tasks", flowForm(chat, soon));
+    const over = await played(calls, once.id, "hello");
+    expect(over).toMatchObject({ status: "COMPLETED", results: [{ index: 0 }], schedule_type: "once" });
+    expect((await calls("GET", `/api/v1/tasks/${once.id}/download`)).status).toBe(200);
+    const { json: list } = await calls("GET", "/api/v1/tasks");
+    expect(list).toMatchObject({ total: 2, items: [{ id: cron.id }, { id: once.id }] });
+    expect((await calls("DELETE", "/api/v1/tasks")).status).toBe(204);
+    expect((await calls("GET", "/api/v1/tasks/count")).json).toEqual({ count: 0 });
+  },
+  flowMs,
+);
+
 describe("what else is asked", () => {
   test("is answered in whole numbers about the server, and OK about its health", async () => {
     const { calls } = await newClient();
