@@ -24,6 +24,7 @@ const shown: Readonly<Record<string, RegExp>> = {
   "workflow validate": /node=D state=COMPLETED/,
   SubmitTask: /TASK_STATE_WAITING_FOR_INPUT[^]*"cancelRequested":true/,
   "buf curl": /antiphon\.taskio\.v1\.TaskIOService\/Attach[^]*"runs"/,
+  "workflow/trigger": /Workflow triggered[^]*"status":"COMPLETED"[^]*"simulated":true/,
   "examples/submit.ts": /Hello, Ada\./,
   doctor: /sandbox/,
 };
