@@ -1,6 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "@connectrpc/connect";
 import { AuthService } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { SchedulerService } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
@@ -11,6 +8,7 @@ import { connect } from "./connection.ts";
 import { jsonBytes } from "./json-bytes.ts";
 import { Run } from "./run.ts";
 import { RunWatch, type WatchRunOptions } from "./run-watch.ts";
+import { type Submission, submissionMessage } from "./submission.ts";
 import { Task } from "./task.ts";
 import { type TlsFiles, tlsFilesIn } from "./tls-files.ts";
 import { type WorkflowDefinition, workflowMessage } from "./workflow.ts";
@@ -21,6 +19,7 @@ export type { Attachment } from "./attachment.ts";
 export { type Fault, isForeignServer, isUnreachable, type Refusal, refusalOf } from "./refusal.ts";
 export { Run, RunNotCompleted } from "./run.ts";
 export { isFinalRun, type RunEvent, RunWatch } from "./run-watch.ts";
+export { type Submission, submissionMessage } from "./submission.ts";
 export { isFinalTask, Task, TaskNotCompleted } from "./task.ts";
 export {
   type OutputStream,
@@ -40,20 +39,6 @@ export interface AntiphonOptions {
   readonly credentials?: Credentials;
   /** Default: what `ANTIPHON_TLS_CA`, `ANTIPHON_TLS_CERT` and `ANTIPHON_TLS_KEY` name. */
   readonly tls?: TlsFiles;
-}
-
-/** A program to run. */
-export interface Submission {
-  /** A `.py` or `.waldiez` file on this machine, or its content under a name. */
-  readonly file: string | { readonly name: string; readonly content: Uint8Array };
-  /** What the program finds as its input: any JSON value. */
-  readonly input?: unknown;
-  /** What it gets in `sys.argv[1:]`. */
-  readonly arguments?: readonly string[];
-  /** Packages that it needs: `name` or `name==version`. */
-  readonly requirements?: readonly string[];
-  /** How long it may run, not counting time in which it waits for an answer; the server's default when unset. */
-  readonly wallTimeMs?: number;
 }
 
 /** How a run is started. */
@@ -105,19 +90,8 @@ export class Antiphon implements Disposable {
   }
 
   /** Hands a program in. Resolves when it is stored, before it runs. */
-  async submit({ file, input, requirements, wallTimeMs, ...submission }: Submission): Promise<Task> {
-    const { name, content } =
-      typeof file === "string" ? { name: basename(file), content: await readFile(file) } : file;
-    const { task } = await this.scheduler.submitTask({
-      program: {
-        fileName: name,
-        content,
-        arguments: [...(submission.arguments ?? [])],
-        requirements: [...(requirements ?? [])],
-        ...(wallTimeMs !== undefined && { wallTime: durationFromMs(wallTimeMs) }),
-      },
-      ...(input !== undefined && { input: jsonBytes(input) }),
-    });
+  async submit(submission: Submission): Promise<Task> {
+    const { task } = await this.scheduler.submitTask(await submissionMessage(submission));
     if (task === undefined) throw new TypeError("the server answered no task");
     return this.task(task.taskId);
   }

@@ -338,7 +338,8 @@ export class FakeAntiphon implements RunningService {
       listWorkers: () => ({ workers: [{ workerId: "w1", handlers: ["noop"], slots: 4, alive: true }] }),
     });
     router.service(SchedulerService, {
-      submitTask: ({ program }) => {
+      submitTask: (request) => {
+        const { program } = request;
         const run = this.programs[program?.fileName ?? ""];
         if (program === undefined || run === undefined) {
           const faults = [
@@ -348,6 +349,7 @@ export class FakeAntiphon implements RunningService {
         }
         const task = new FakeTask(program.fileName);
         this.tasks.push(task);
+        this.asked.push({ method: "submitTask", request });
         void this.#run(task, run);
         return { task: task.toMessage() };
       },
@@ -357,6 +359,15 @@ export class FakeAntiphon implements RunningService {
         if (run !== undefined) return { run: { ...run.run, waits: [...this.waits] } };
         const task = this.#task(runId);
         return { run: { runId, name: task.name, state: RunState.RUNNING, tasks: [task.toMessage()] } };
+      },
+      listTasks: (request) => {
+        this.asked.push({ method: "listTasks", request });
+        const from = Number(request.pageToken);
+        const to = from + request.pageSize;
+        return {
+          tasks: this.tasks.slice(from, to).map((task) => task.toMessage()),
+          nextPageToken: to < this.tasks.length ? String(to) : "",
+        };
       },
       listRuns: (request) => {
         this.asked.push({ method: "listRuns", request });
