@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { text } from "node:stream/consumers";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { CommandFailure } from "./command-failure.ts";
 import { placesIn } from "./document-places.ts";
 import { exitCode } from "./exit-code.ts";
+import { fileContent } from "./file-content.ts";
 import { parseYaml } from "./yaml-text.ts";
 
 /** What a JSON or YAML file holds. */
@@ -26,7 +26,7 @@ const mostLevels = 200;
  * it is neither.
  */
 export async function readDocument(file: string): Promise<SourceDocument> {
-  const content = file === "-" ? await text(process.stdin) : await contentOf(file);
+  const content = file === "-" ? await text(process.stdin) : (await fileContent(file)).toString();
   const name = file === "-" ? "standard input" : file;
   if (Buffer.byteLength(content) > mostBytes) throw unreadable(`${name}: it is larger than 8 MiB`);
   const isYaml = file === "-" ? !/^\s*[[{]/.test(content) : [".yaml", ".yml"].includes(extname(file));
@@ -34,16 +34,6 @@ export async function readDocument(file: string): Promise<SourceDocument> {
   const fault = faultOf(value, { levels: mostLevels, budget: { left: mostBytes } });
   if (fault !== undefined) throw unreadable(`${name}: ${fault}`);
   return { value, placeOf: placesIn(content) };
-}
-
-async function contentOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? "";
-    const what = code === "ENOENT" ? "there is no such file" : "it can not be read";
-    throw new CommandFailure(`${file}: ${what}`, { exitCode: exitCode.usage, reason: code, cause });
-  }
 }
 
 function parsedJson(name: string, content: string): JsonValue {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { CommanderError } from "commander";
 import { describe, expect, test } from "vitest";
 import { DomainError } from "../lib/errors/domain-error.ts";
 import { toConnectError } from "../lib/rpc/to-connect-error.ts";
@@ -40,5 +41,15 @@ describe("reportOf", () => {
   test("shows what a server said without control characters", () => {
     const thrown = toConnectError(new DomainError("TASK_NOT_FOUND", "\u001b[31mred"));
     expect(reportLines(reportOf(thrown))[0]).toBe("error: [31mred (NOT_FOUND, TASK_NOT_FOUND)");
+  });
+
+  test.each([
+    [
+      "error: unknown option '--evn=KEY=hunter2'\n(Did you mean --env?)",
+      "unknown option '--evn'\n(Did you mean --env?)",
+    ],
+    ["error: unknown option '--evn'", "unknown option '--evn'"],
+  ])("does not repeat the value of an option that there is not: %j", (message, told) => {
+    expect(reportOf(new CommanderError(1, "commander.unknownOption", message)).message).toBe(told);
   });
 });

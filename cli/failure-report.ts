@@ -58,7 +58,8 @@ function ofCommand({ exitCode, message, reason, faults, hint }: CommandFailure):
 }
 
 function usage({ message }: CommanderError): FailureReport {
-  const text = message.replace(/^error: /, "");
+  // The value of an option that is written wrong (`--evn=KEY=secret`) may be a secret.
+  const text = message.replace(/^error: /, "").replace(/^(unknown option '[^'=]+)=.*'/s, "$1'");
   return {
     exitCode: exitCode.usage,
     message: text,

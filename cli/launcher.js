@@ -1,10 +1,13 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 /*
  * Starts the command line on the Node that this repository pins.
  *
  * Plain JavaScript, because it is the one file that must also run on a machine's
  * own, older Node, which can not read TypeScript. Under `npx` and `npm` the
  * pinned Node comes first on PATH and the command line is simply loaded.
+ *
+ * Node takes an `--env-file` for its own wherever it stands before a `--`, so
+ * there is one before all that is the user's.
  */
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
@@ -27,9 +30,8 @@ function restartOnPinnedNode() {
     process.exitCode = 1;
     return;
   }
-  const child = spawn(node, [new URL("antiphon.ts", import.meta.url).pathname, ...process.argv.slice(2)], {
-    stdio: "inherit",
-  });
+  const commandLine = [new URL("antiphon.ts", import.meta.url).pathname, ...process.argv.slice(2)];
+  const child = spawn(node, ["--", ...commandLine], { stdio: "inherit" });
   // The terminal sends Ctrl-C to both processes, and what it means is the child's to say.
   process.on("SIGINT", () => {});
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));

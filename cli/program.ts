@@ -19,6 +19,7 @@ import { runsListCommand } from "./commands/runs-list.ts";
 import { scheduleCommand } from "./commands/schedule.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { signalCommand } from "./commands/signal.ts";
+import { taskCommand } from "./commands/task.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
 import { workersCommand } from "./commands/workers.ts";
@@ -44,6 +45,7 @@ export function program(context: CommandContext): Command {
     .addCommand(runsListCommand(context, "ls"))
     .addCommand(getCommand(context))
     .addCommand(runsCommand(context))
+    .addCommand(taskCommand(context))
     .addCommand(eventsCommand(context))
     .addCommand(resultsCommand(context))
     .addCommand(cancelCommand(context))

@@ -1,22 +1,14 @@
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { type Command, createCommand } from "commander";
 import { TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { CommandContext } from "../command-context.ts";
-import { CommandFailure } from "../command-failure.ts";
-import { parseDuration } from "../duration.ts";
-import { exitCode } from "../exit-code.ts";
-import { inputOption } from "../input-option.ts";
 import { type FormatOption, withFormat } from "../output-format.ts";
+import { type ProgramOptions, submissionOf, withProgramOptions } from "../program-options.ts";
 import { readableJson } from "../readable-json.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { showTask } from "../show-task.ts";
 
-interface RunOptions extends ServerOptions, FormatOption {
+interface RunOptions extends ServerOptions, FormatOption, ProgramOptions {
   readonly detach?: true;
-  readonly input?: () => Promise<unknown>;
-  readonly timeout?: number;
-  readonly requirement: readonly string[];
 }
 
 /** `antiphon run`: submits a program and goes through it with the user. */
@@ -26,29 +18,10 @@ export function runCommand(context: CommandContext): Command {
     .argument("<file>", "a .py or .waldiez file")
     .argument("[arguments...]", "what the program gets in sys.argv, after --")
     .option("-d, --detach", "submit only, and print the task's id")
-    .addOption(inputOption("what the program finds as its input"))
-    .option(
-      "--timeout <time>",
-      "how long it may run, such as 90s or 10m, waiting for answers not counted",
-      parseDuration,
-    )
-    .option(
-      "--requirement <package>",
-      "a Python package that it needs, name or name==version; repeatable",
-      collect,
-      [],
-    )
     .action(async (file: string, programArguments: string[], options: RunOptions) => {
-      const input = await options.input?.();
+      const submission = await submissionOf(file, options);
       using antiphon = await openServer(options);
-      const { timeout: wallTimeMs, requirement: requirements } = options;
-      const task = await antiphon.submit({
-        file: { name: basename(file), content: await readProgram(file) },
-        arguments: programArguments,
-        requirements,
-        ...(wallTimeMs !== undefined && { wallTimeMs }),
-        ...(input !== undefined && { input }),
-      });
+      const task = await antiphon.submit({ ...submission, arguments: programArguments });
       const { output } = options;
       if (options.detach === undefined) {
         await context.screen().note(`task ${task.id}`);
@@ -58,19 +31,5 @@ export function runCommand(context: CommandContext): Command {
         await context.screen().line(said);
       }
     });
-  return withFormat(withServer(command), ["table", "json"]);
-}
-
-async function readProgram(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? "";
-    const what = code === "ENOENT" ? "there is no such file" : "it can not be read";
-    throw new CommandFailure(`${file}: ${what}`, { exitCode: exitCode.usage, reason: code, cause });
-  }
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
+  return withFormat(withServer(withProgramOptions(command)), ["table", "json"]);
 }

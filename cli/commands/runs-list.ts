@@ -3,7 +3,6 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Command, createCommand, Option } from "commander";
 import {
   type ListRunsRequestSchema,
-  type ListRunsResponse,
   ListRunsResponseSchema,
 } from "../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { Antiphon } from "../../sdk/typescript/antiphon.ts";
@@ -11,6 +10,7 @@ import type { CommandContext } from "../command-context.ts";
 import { labelOption } from "../label-option.ts";
 import { wholeNumber } from "../number-option.ts";
 import { type FormatOption, show, withFormat } from "../output-format.ts";
+import { eachPage, type PageAsked } from "../pages.ts";
 import { completeScheduleId } from "../schedule-id.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { runStates, runStateWord } from "../state-word.ts";
@@ -35,9 +35,6 @@ interface RunsListOptions extends ServerOptions, FormatOption {
 
 type Filter = MessageInitShape<typeof ListRunsRequestSchema>;
 
-/** The most that the server puts on one page. */
-const largestPage = 1_000;
-
 /** `antiphon runs list` and `antiphon ls`: lists tasks and runs, newest first. */
 export function runsListCommand(context: CommandContext, name: "list" | "ls"): Command {
   const stateOption = (flags: string) =>
@@ -58,7 +55,14 @@ export function runsListCommand(context: CommandContext, name: "list" | "ls"): C
     .option("--page-token <token>", "go on where the page before ended")
     .action(async (options: RunsListOptions) => {
       using antiphon = await openServer(options);
-      const page = await listed(antiphon, await filterOf(antiphon, options), options);
+      const filter = await filterOf(antiphon, options);
+      const page = create(ListRunsResponseSchema);
+      const listRuns = async (asked: PageAsked) => {
+        const { runs, nextPageToken } = await antiphon.scheduler.listRuns({ ...filter, ...asked });
+        page.runs.push(...runs);
+        return { count: runs.length, nextPageToken };
+      };
+      page.nextPageToken = await eachPage(options, listRuns);
       const screen = context.screen();
       const now = new Date();
       await show(screen, options, {
@@ -107,20 +111,4 @@ async function filterOf(antiphon: Antiphon, options: RunsListOptions): Promise<F
     ...(parent !== undefined && { parentRunId: await completeId(antiphon, parent) }),
     includeChildren: all === true,
   };
-}
-
-/** As many pages as the limit needs, as one. */
-async function listed(
-  antiphon: Antiphon,
-  filter: Filter,
-  { limit, pageToken = "" }: RunsListOptions,
-): Promise<ListRunsResponse> {
-  const all = create(ListRunsResponseSchema, { nextPageToken: pageToken });
-  do {
-    const pageSize = Math.min(largestPage, limit - all.runs.length);
-    const page = await antiphon.scheduler.listRuns({ ...filter, pageSize, pageToken: all.nextPageToken });
-    all.runs.push(...page.runs);
-    all.nextPageToken = page.nextPageToken;
-  } while (all.nextPageToken !== "" && all.runs.length < limit);
-  return all;
 }

@@ -6,6 +6,9 @@ import { until } from "./until.ts";
 const cli = fileURLToPath(new URL("../../cli/antiphon.ts", import.meta.url));
 const terminal = fileURLToPath(new URL("terminal.py", import.meta.url));
 
+/** As the launcher starts it. */
+const launched = [process.execPath, "--", cli] as const;
+
 /** How long a command may take to show something: it has to start first, on a machine that may be busy. */
 const patientlyMs = 50_000;
 
@@ -38,12 +41,12 @@ export class CommandLine implements Disposable {
 
   /** Runs it with pipes. */
   static piped(line: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): CommandLine {
-    return new CommandLine([process.execPath, cli, ...line], env, cwd);
+    return new CommandLine([...launched, ...line], env, cwd);
   }
 
   /** Runs it on a terminal of 100 × 24, which is its standard output and error at once. */
   static onTerminal(line: readonly string[], env: NodeJS.ProcessEnv = {}): CommandLine {
-    return new CommandLine(["/usr/bin/python3", terminal, process.execPath, cli, ...line], env, undefined);
+    return new CommandLine(["/usr/bin/python3", terminal, ...launched, ...line], env, undefined);
   }
 
   /** What it has written to standard output so far: on a terminal everything that is to be seen. */

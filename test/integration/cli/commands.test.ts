@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -54,6 +54,19 @@ describe("antiphon", { timeout: 240_000 }, () => {
     expect([status, String(stdout)]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
   });
 
+  test.each(["/usr/bin:/bin", `${dirname(process.execPath)}:/usr/bin:/bin`])(
+    "leaves --env-file to the command on whichever Node it is called with: %s",
+    (PATH) => {
+      const launcher = fileURLToPath(new URL("../../../cli/launcher.js", import.meta.url));
+      const line = ["run", join(folder.path, "a.py"), "--env-file", "/nowhere/keys.env"];
+      const { status, stderr } = spawnSync(launcher, line, { env: { PATH } });
+      expect([status, String(stderr)]).toEqual([
+        2,
+        "error: /nowhere/keys.env: there is no such file (ENOENT)\n",
+      ]);
+    },
+  );
+
   test.each([[["nonsense"]], [["run"]], [["ls", "--nonsense"]], [["ls", "-o", "xml"]], [["run", "none.py"]]])(
     "ends with 2 at the line %j",
     async (line) => {
@@ -95,6 +108,37 @@ describe("antiphon", { timeout: 240_000 }, () => {
     expect(JSON.parse((await antiphon(["ls", "-o", "json"])).stdout)).toMatchObject({
       runs: [{ name: "a.py" }],
     });
+  });
+
+  test("lists tasks by everything that they can be found and put in order by, over pages", async () => {
+    for (let count = 0; count < 2; count++) await antiphon(["run", "-d", join(folder.path, "a.py")]);
+    const filter = ["--state", "waiting_for_input", "failed", "--text", "a", "--label", "team=a"];
+    const line = [
+      "task",
+      "list",
+      ...filter,
+      "--without-scheduled",
+      "--order-by",
+      "name desc",
+      "--limit",
+      "1",
+    ];
+    const { code, stdout, stderr } = await antiphon(line);
+    expect([code, stderr]).toEqual([0, "more: the same with --page-token 1\n"]);
+    expect(stdout).toMatch(new RegExp(`^ID +NAME +STATE .*\n${server.tasks[0]?.taskId} +a.py +\\S+ .*\n$`));
+    expect(server.asked.at(-1)?.request).toMatchObject({
+      filter: {
+        states: [TaskState.WAITING_FOR_INPUT, TaskState.FAILED],
+        text: "a",
+        labels: { team: "a" },
+        withoutScheduled: true,
+      },
+      orderBy: "name desc",
+      pageSize: 1,
+    });
+    const next = await antiphon(["task", "list", "--page-token", "1", "-o", "name"]);
+    expect(next.stdout).toBe(`${server.tasks[1]?.taskId}\n`);
+    expect((await antiphon(["task", "list", "--state", "skipped"])).code).toBe(2);
   });
 
   test("knows a task by the beginning of its id, and cancels it", async () => {

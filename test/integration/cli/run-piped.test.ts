@@ -88,6 +88,45 @@ describe("antiphon run with pipes", () => {
     expect([code, stdout]).toEqual([0, `${server.tasks[0]?.taskId}\n`]);
   });
 
+  test("hands in with it everything that the options say, and shows no variable's value", async () => {
+    const { env, server } = await start(() => "done");
+    const variables = join(folder.path, "keys.env");
+    await writeFile(variables, 'API_KEY="hunter2"\nMODEL=small\n');
+    const secrets = ["--env-file", variables, "--env", "MODEL=hunter3=", "--env", "HERE"];
+    const times = ["--timeout", "90s", "--prompt-timeout", "1h30m"];
+    const rest = ["--message", "Begin.", "--skip-requirements", "--label", "team=a", "--label", "x=1"];
+    const surroundings = { ...env, HERE: "hunter4" };
+    const line = ["run", "-d", "-o", "json", file, ...secrets, ...times, ...rest, "--", "--env", "B=1"];
+    const { code, stdout, stderr } = await run(surroundings, line);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).not.toContain("hunter");
+    const [submitted] = server.asked.filter(({ method }) => method === "submitTask");
+    expect(submitted?.request).toMatchObject({
+      program: {
+        arguments: ["--env", "B=1"],
+        env: { API_KEY: "hunter2", MODEL: "hunter3=", HERE: "hunter4" },
+        message: "Begin.",
+        skipRequirements: true,
+        wallTime: { seconds: 90n },
+        promptTimeout: { seconds: 5_400n },
+      },
+      labels: { team: "a", x: "1" },
+    });
+  });
+
+  test.each([
+    [["--env", "hunter-2=x"], "number 1 of --env is neither NAME=VALUE nor NAME"],
+    [["--env", "NOWHERE"], "--env NOWHERE: there is no variable of this name here"],
+    [["--env-file", "/nowhere/keys.env"], "/nowhere/keys.env: there is no such file"],
+    [["--evn=KEY=hunter-2"], "unknown option '--evn'"],
+  ])("ends with 2 at %j, hands nothing in, and repeats no value", async (line, said) => {
+    const { env, server } = await start(() => "done");
+    const { code, stderr } = await run(env, ["run", file, ...line]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(said)]);
+    expect(stderr).not.toContain("hunter");
+    expect(server.tasks).toEqual([]);
+  });
+
   test("loses and doubles no line when the server goes away, and keeps an answer that was on its way", async () => {
     const { wire, env, server } = await start(async (task) => {
       for (let line = 0; line < 100; line++) task.write(`${line}\n`);
