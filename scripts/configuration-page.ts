@@ -117,8 +117,9 @@ function defaultOf(schema: z.ZodType): string | undefined {
     readonly innerType?: z.ZodType;
     readonly in?: z.ZodType;
   };
+  if (Array.isArray(defaultValue)) return defaultValue.join(",");
   if (defaultValue !== undefined)
-    return Array.isArray(defaultValue) ? defaultValue.join(",") : String(defaultValue);
+    return typeof defaultValue === "string" ? defaultValue : JSON.stringify(defaultValue);
   const inner = innerType ?? input;
   return inner && defaultOf(inner);
 }

@@ -11,15 +11,17 @@ describe("docs/configuration.md", () => {
   });
 
   test("shows the defaults that the env examples show", () => {
-    for (const [service, rows] of chapters()) {
+    const both = chapters().flatMap(([service, rows]) => {
       const example = variablesIn(service === "npm start" ? "all-in-one" : service);
-      for (const { name, shown } of rows) {
+      return rows.flatMap(({ name, shown }) => {
         const written = example.get(name) ?? "";
-        // Required ones, and those that no two machines have in common, are examples there.
-        if (shown === "required" || shown.includes(" ") || shown.includes("HOSTNAME")) continue;
-        if (written !== "" && shown !== "") expect(`${name}=${written}`).toBe(`${name}=${shown}`);
-      }
-    }
+        // What differs from machine to machine is told in words.
+        const isTold = shown === "" || shown === "required" || /[ ;]|HOSTNAME/.test(shown);
+        return written === "" || isTold ? [] : [{ name, shown, written }];
+      });
+    });
+    expect(both.length).toBeGreaterThan(30);
+    expect(both.filter(({ shown, written }) => shown !== written)).toEqual([]);
   });
 });
 

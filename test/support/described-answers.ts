@@ -4,15 +4,17 @@ import type { HttpAnswer, HttpRoute } from "../../services/gateway/http/route.ts
 /** Routes whose answers are held to what their descriptions say. */
 export interface DescribedAnswers {
   readonly routes: readonly HttpRoute[];
-  /** What was answered otherwise than described: a line for each. To be found empty at the end of the tests. */
-  readonly faults: readonly string[];
+  /** To be asked at the end of the tests: throws when something was answered otherwise than described, with a line for each. */
+  readonly check: () => void;
 }
 
 /** Looks at each answer of routes, and passes it on whatever it is. */
 export function describedAnswers(routes: readonly HttpRoute[]): DescribedAnswers {
   const faults: string[] = [];
   return {
-    faults,
+    check: () => {
+      if (faults.length > 0) throw new Error(faults.join("\n"));
+    },
     routes: routes.map((route) => ({
       ...route,
       async handle(call) {

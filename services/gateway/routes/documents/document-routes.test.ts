@@ -9,7 +9,7 @@ import { documentRoutes } from "./document-routes.ts";
 
 const log = logger("gateway", "silent");
 const opened = new AsyncDisposableStack();
-const { routes, faults } = describedAnswers(documentRoutes({ prefix: "/api", routes: [] }));
+const { routes, check } = describedAnswers(documentRoutes({ prefix: "/api", routes: [] }));
 
 let url: string;
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await opened.disposeAsync();
-  expect(faults).toEqual([]);
+  check();
 });
 
 describe("the documentation", () => {

@@ -25,7 +25,7 @@ const workflowId = "0190a0b0-0000-8000-8000-000000000002";
 const line = { runId, workflowId, name: "line" };
 const log = logger("gateway", "silent");
 const opened = new AsyncDisposableStack();
-const { routes, faults } = describedAnswers(engineRoutes({ apiPrefix: "/api" }));
+const { routes, check } = describedAnswers(engineRoutes({ apiPrefix: "/api" }));
 
 let url: string;
 let run: Run;
@@ -116,7 +116,7 @@ beforeEach(() => {
 
 afterAll(async () => {
   await opened.disposeAsync();
-  expect(faults).toEqual([]);
+  check();
 });
 
 describe("executions", () => {
