@@ -3,13 +3,10 @@ import { type Command, Option } from "commander";
 import type { Submission } from "../sdk/typescript/antiphon.ts";
 import { parseDuration } from "./duration.ts";
 import { fileContent } from "./file-content.ts";
-import { inputOption } from "./input-option.ts";
-import { labelOption } from "./label-option.ts";
 import { programEnv } from "./program-env.ts";
 
 /** What options say of a program that is handed in. */
 export interface ProgramOptions {
-  readonly input?: () => Promise<unknown>;
   readonly timeout?: number;
   readonly requirement: readonly string[];
   readonly skipRequirements?: true;
@@ -17,13 +14,17 @@ export interface ProgramOptions {
   readonly envFile: readonly string[];
   readonly message?: string;
   readonly promptTimeout?: number;
+}
+
+/** What else is said of a program, by options that workflows have, too. */
+interface AlsoSaid {
+  readonly input?: () => Promise<unknown>;
   readonly label: Readonly<Record<string, string>>;
 }
 
-/** Adds what a program can be given. */
+/** Adds what only a program can be given. */
 export function withProgramOptions(command: Command): Command {
   return command
-    .addOption(inputOption("what the program finds as its input"))
     .option("--message <text>", "what a flow is first told, in place of its own first message")
     .addOption(
       repeatable(
@@ -43,16 +44,19 @@ export function withProgramOptions(command: Command): Command {
       "--prompt-timeout <time>",
       "how long each question waits before it is answered with nothing; for ever when not given",
       parseDuration,
-    )
-    .addOption(labelOption("what the task can be found by"));
+    );
 }
 
 /** A program with what the options say of it. Reads the files that they name. Throws CommandFailure where that can not be. */
-export async function submissionOf(file: string, options: ProgramOptions): Promise<Submission> {
+export async function submissionOf(
+  { file, programArguments }: { readonly file: string; readonly programArguments: readonly string[] },
+  options: ProgramOptions & AlsoSaid,
+): Promise<Submission> {
   const { timeout, requirement, skipRequirements, env, envFile, message, promptTimeout, label } = options;
   const input = await options.input?.();
   return {
     file: { name: basename(file), content: await fileContent(file) },
+    arguments: programArguments,
     requirements: requirement,
     env: await programEnv({ files: envFile, texts: env }, process.env),
     labels: label,
@@ -62,6 +66,15 @@ export async function submissionOf(file: string, options: ProgramOptions): Promi
     ...(timeout !== undefined && { wallTimeMs: timeout }),
     ...(promptTimeout !== undefined && { promptTimeoutMs: promptTimeout }),
   };
+}
+
+/** Whether something is said that only a program can be given. */
+export function isOfProgram(options: ProgramOptions): boolean {
+  const { timeout, requirement, skipRequirements, env, envFile, message, promptTimeout } = options;
+  return (
+    [timeout, skipRequirements, message, promptTimeout].some((given) => given !== undefined) ||
+    [requirement, env, envFile].some(({ length }) => length > 0)
+  );
 }
 
 function repeatable(flags: string, what: string): Option {

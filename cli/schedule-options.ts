@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -10,15 +9,19 @@ import {
   type Schedule_TimingSchema,
   type ScheduleSchema,
 } from "../gen/antiphon/scheduler/v1/schedule_pb.ts";
+import { submissionMessage } from "../sdk/typescript/antiphon.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { parseDuration } from "./duration.ts";
+import { exitCode } from "./exit-code.ts";
 import { inputOption } from "./input-option.ts";
 import { labelOption } from "./label-option.ts";
 import { wholeNumber } from "./number-option.ts";
+import { isOfProgram, type ProgramOptions, submissionOf, withProgramOptions } from "./program-options.ts";
 import { parseMomentAhead } from "./time-option.ts";
 import { startedBy, workflowReference } from "./workflow-reference.ts";
 
 /** What options say of a schedule. */
-export interface ScheduleOptions {
+export interface ScheduleOptions extends ProgramOptions {
   readonly name?: string;
   readonly cron?: string;
   readonly at?: Date;
@@ -50,7 +53,7 @@ export const catchUpPolicies: Readonly<Record<string, CatchUpPolicy>> = {
 
 /** Adds what a schedule can be given. */
 export function withScheduleOptions(command: Command): Command {
-  return command
+  const schedule = command
     .option("--name <name>", "what it is called; the workflow's or file's name when not given")
     .addOption(
       new Option("--cron <expression>", "when: five fields, such as '0 3 * * mon-fri'").conflicts("at"),
@@ -70,7 +73,8 @@ export function withScheduleOptions(command: Command): Command {
     .option("--window <time>", "how old a missed firing may be to be made up for (1h)", parseDuration)
     .addOption(inputOption("the input of each run"))
     .addOption(labelOption("a label for each run"))
-    .option("--priority <number>", "the priority of each run", wholeNumber(-100, 100));
+    .option("--priority <number>", "the priority of each run of a workflow", wholeNumber(-100, 100));
+  return withProgramOptions(schedule);
 }
 
 /** What the options say, in the fields of a schedule; fields that no option is about are left out. */
@@ -86,22 +90,26 @@ export function scheduleOf(options: ScheduleOptions): ScheduleInit {
   };
 }
 
-/** What is started, and its name: a program by the endings `.py` and `.waldiez`, else a workflow's file, name or id. */
+/** What is started, and its name: a program by the endings `.py` and `.waldiez`, else a workflow's file, name or id. Throws CommandFailure for options that are not for such a thing. */
 export async function targetOf(
-  typed: string,
-  { input, label, priority }: ScheduleOptions,
+  { typed, programArguments }: { readonly typed: string; readonly programArguments: readonly string[] },
+  options: ScheduleOptions,
 ): Promise<{ readonly name: string; readonly target: MessageInitShape<typeof Schedule_TargetSchema> }> {
-  const value = await input?.();
-  const given = value === undefined ? {} : { input: Buffer.from(JSON.stringify(value)) };
+  const { input, label, priority } = options;
   if ([".py", ".waldiez"].includes(extname(typed))) {
-    const program = { fileName: basename(typed), content: await readFile(typed) };
-    return { name: basename(typed), target: { kind: { case: "task", value: { program, ...given } } } };
+    if (priority !== undefined) throw usage("--priority is for workflows, and this is a program");
+    const value = await submissionMessage(await submissionOf({ file: typed, programArguments }, options));
+    return { name: basename(typed), target: { kind: { case: "task", value } } };
+  }
+  if (isOfProgram(options) || programArguments.length > 0) {
+    throw usage(`arguments, variables and the like are for programs, and ${typed} is a workflow`);
   }
   const reference = await workflowReference(typed);
   const name = reference.kind === "file" ? reference.file.definition.name : typed;
+  const value = await input?.();
   const workflow = {
     ...startedBy(reference),
-    ...given,
+    ...(value !== undefined && { input: Buffer.from(JSON.stringify(value)) }),
     labels: { ...label },
     ...(priority !== undefined && { priority }),
   };
@@ -116,4 +124,8 @@ function timingOf({
   if (cron !== undefined) return { kind: { case: "cron", value: cron }, timeZone: timezone };
   if (at !== undefined) return { kind: { case: "at", value: timestampFromDate(at) } };
   return undefined;
+}
+
+function usage(message: string): CommandFailure {
+  return new CommandFailure(message, { exitCode: exitCode.usage, reason: "USAGE" });
 }

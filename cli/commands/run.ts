@@ -1,6 +1,8 @@
 import { type Command, createCommand } from "commander";
 import { TaskSchema } from "../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { CommandContext } from "../command-context.ts";
+import { inputOption } from "../input-option.ts";
+import { labelOption } from "../label-option.ts";
 import { type FormatOption, withFormat } from "../output-format.ts";
 import { type ProgramOptions, submissionOf, withProgramOptions } from "../program-options.ts";
 import { readableJson } from "../readable-json.ts";
@@ -9,6 +11,8 @@ import { showTask } from "../show-task.ts";
 
 interface RunOptions extends ServerOptions, FormatOption, ProgramOptions {
   readonly detach?: true;
+  readonly input?: () => Promise<unknown>;
+  readonly label: Readonly<Record<string, string>>;
 }
 
 /** `antiphon run`: submits a program and goes through it with the user. */
@@ -18,10 +22,12 @@ export function runCommand(context: CommandContext): Command {
     .argument("<file>", "a .py or .waldiez file")
     .argument("[arguments...]", "what the program gets in sys.argv, after --")
     .option("-d, --detach", "submit only, and print the task's id")
+    .addOption(inputOption("what the program finds as its input"))
+    .addOption(labelOption("what the task can be found by"))
     .action(async (file: string, programArguments: string[], options: RunOptions) => {
-      const submission = await submissionOf(file, options);
+      const submission = await submissionOf({ file, programArguments }, options);
       using antiphon = await openServer(options);
-      const task = await antiphon.submit({ ...submission, arguments: programArguments });
+      const task = await antiphon.submit(submission);
       const { output } = options;
       if (options.detach === undefined) {
         await context.screen().note(`task ${task.id}`);

@@ -17,15 +17,16 @@ export function scheduleCreateCommand(context: CommandContext): Command {
   const command = createCommand("create")
     .description("start something at given times")
     .argument("<target>", "a workflow's file, name (the newest is started) or id; or a .py or .waldiez file")
+    .argument("[arguments...]", "what a program gets in sys.argv, after --")
     .option("--paused", "do nothing until it is resumed")
     .addOption(requestIdOption())
-    .action(async (typed: string, options: CreateOptions) => {
+    .action(async (typed: string, programArguments: string[], options: CreateOptions) => {
       const given = scheduleOf(options);
       if (given.timing === undefined) {
         const details = { exitCode: exitCode.usage, reason: "USAGE" };
         throw new CommandFailure("either --cron or --at must be given", details);
       }
-      const { name, target } = await targetOf(typed, options);
+      const { name, target } = await targetOf({ typed, programArguments }, options);
       using antiphon = await openServer(options);
       const { schedule } = await antiphon.scheduler.createSchedule({
         schedule: { name, target, paused: options.paused === true, ...given },

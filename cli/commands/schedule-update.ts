@@ -3,6 +3,7 @@ import type { CommandContext } from "../command-context.ts";
 import { CommandFailure } from "../command-failure.ts";
 import { exitCode } from "../exit-code.ts";
 import { type FormatOption, show, withFormat } from "../output-format.ts";
+import { isOfProgram } from "../program-options.ts";
 import { type RequestIdOption, requestIdOption } from "../request-id-option.ts";
 import { completeScheduleId } from "../schedule-id.ts";
 import { type ScheduleOptions, scheduleOf, targetOf, withScheduleOptions } from "../schedule-options.ts";
@@ -28,13 +29,14 @@ export function scheduleUpdateCommand(context: CommandContext): Command {
   const command = createCommand("update")
     .description("change what the options name, and nothing else")
     .argument("<schedule>", "its name or id, or the beginning of the id")
-    .option("--target <target>", "what it starts, with the input, labels and priority given here")
+    .argument("[arguments...]", "what a program that is the --target gets in sys.argv, after --")
+    .option("--target <target>", "what it starts, with nothing but what is given for it here")
     .addOption(requestIdOption())
-    .action(async (typed: string, options: UpdateOptions) => {
-      refuseLooseEnds(options);
+    .action(async (typed: string, programArguments: string[], options: UpdateOptions) => {
+      refuseLooseEnds(programArguments, options);
       const given = {
         ...scheduleOf(options),
-        ...(options.target !== undefined && { target: (await targetOf(options.target, options)).target }),
+        ...(await targetGiven(programArguments, options)),
       };
       const mask = Object.entries(paths).flatMap(([field, path]) => (field in given ? path : []));
       if (mask.length === 0) throw usage("nothing to change is named");
@@ -51,10 +53,21 @@ export function scheduleUpdateCommand(context: CommandContext): Command {
   return withFormat(withServer(withScheduleOptions(command)));
 }
 
-/** Options that say something of another option's value need that option. */
-function refuseLooseEnds({ target, input, label, priority, timezone, cron }: UpdateOptions): void {
-  const isOfTarget = input !== undefined || priority !== undefined || Object.keys(label).length > 0;
-  if (target === undefined && isOfTarget) throw usage("--input, --label and --priority go with --target");
+async function targetGiven(programArguments: readonly string[], options: UpdateOptions) {
+  if (options.target === undefined) return {};
+  const { target } = await targetOf({ typed: options.target, programArguments }, options);
+  return { target };
+}
+
+/** What says something of another option's value needs that option. */
+function refuseLooseEnds(programArguments: readonly string[], options: UpdateOptions): void {
+  const { target, input, label, priority, timezone, cron } = options;
+  const isOfTarget =
+    [input, priority].some((given) => given !== undefined) ||
+    [programArguments, Object.keys(label)].some(({ length }) => length > 0) ||
+    isOfProgram(options);
+  if (target === undefined && isOfTarget)
+    throw usage("what says how something is started goes with --target");
   if (cron === undefined && timezone !== undefined) throw usage("--timezone goes with --cron");
 }
 

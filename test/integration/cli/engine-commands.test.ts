@@ -246,6 +246,46 @@ describe("antiphon schedule", { timeout: 240_000 }, () => {
   });
 });
 
+describe("antiphon schedule of a program", { timeout: 240_000 }, () => {
+  test("gives it all that a program can be given, at first and with another target", async () => {
+    const file = await written("a.py", "print()\n");
+    const given = ["--env", "KEY=k", "--timeout", "90s", "--input", '{"n":1}', "--label", "team=a"];
+    const made = await antiphon(["schedule", "create", file, "--at", "90m", ...given, "--", "--fast"]);
+    expect([made.code, made.stderr]).toEqual([0, ""]);
+    expect(made.stdout).not.toContain("KEY");
+    expect(server.schedules[0]?.target?.kind).toMatchObject({
+      case: "task",
+      value: {
+        program: { arguments: ["--fast"], env: { KEY: "k" }, wallTime: { seconds: 90n } },
+        input: new TextEncoder().encode('{"n":1}'),
+        labels: { team: "a" },
+      },
+    });
+    const change = ["schedule", "update", "a.py", "--target", file, "--prompt-timeout", "5m", "--", "--slow"];
+    expect((await antiphon(change)).code).toBe(0);
+    const value = { program: { arguments: ["--slow"], env: {}, promptTimeout: { seconds: 300n } } };
+    expect(server.asked.at(-1)?.request).toMatchObject({
+      schedule: { target: { kind: { value } } },
+      paths: ["target"],
+    });
+  });
+
+  test.each([
+    [["create", "nightly", "--at", "90m", "--env", "KEY=hunter2"], "nightly is a workflow"],
+    [["create", "nightly", "--at", "90m", "--", "--fast"], "nightly is a workflow"],
+    [["create", "FILE", "--at", "90m", "--priority", "1"], "--priority is for workflows"],
+    [["update", "nightly", "--name", "n", "--message", "Begin."], "goes with --target"],
+    [["update", "nightly", "--name", "n", "--", "--fast"], "goes with --target"],
+  ])("refuses what is for something else: %j", async (line, said) => {
+    const file = await written("a.py", "print()\n");
+    const words = line.map((word) => (word === "FILE" ? file : word));
+    const { code, stderr } = await antiphon(["schedule", ...words]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(said)]);
+    expect(stderr).not.toContain("hunter2");
+    expect(server.schedules).toEqual([]);
+  });
+});
+
 function retrying() {
   const lastFailure = { reason: "EXIT_CODE", message: "it ended with 3", nodeId: "main" };
   return { failedAttempts: 1, lastFailure };
