@@ -26,4 +26,9 @@ export class ShortMemory<Value> {
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > this.#places && oldest !== undefined) this.#kept.delete(oldest);
   }
+
+  /** Remembers it no longer. */
+  forget(key: string): void {
+    this.#kept.delete(key);
+  }
 }

@@ -115,6 +115,32 @@ describe("EdgeVerifier", () => {
     await expect(edge.verify(tokenOf(trusted))).rejects.toMatchObject({ reason: "SERVICE_UNAVAILABLE" });
   });
 
+  test("does not fall back on an exchanged token that was taken back once nobody answers", async () => {
+    let nowMs = 0;
+    const auth = new FakeAuth();
+    const edge = edgeOf(auth, () => nowMs);
+    await edge.verify(tokenOf(trusted));
+    nowMs = 31_000;
+    auth.refusal = new DomainError("TOKEN_REVOKED", "the client is disabled");
+    await expect(edge.verify(tokenOf(trusted))).rejects.toMatchObject({ reason: "TOKEN_REVOKED" });
+    nowMs = 40_000;
+    auth.refusal = new DomainError("SERVICE_UNAVAILABLE", "the issuer does not answer");
+    await expect(edge.verify(tokenOf(trusted))).rejects.toMatchObject({ reason: "SERVICE_UNAVAILABLE" });
+  });
+
+  test("asks again for an exchanged token while a flood of made-up ones is refused", async () => {
+    let nowMs = 0;
+    const auth = new FakeAuth({ verifiesOthers: true });
+    const edge = edgeOf(auth, () => nowMs);
+    await edge.verify(tokenOf(trusted));
+    nowMs = 31_000;
+    auth.refusal = new DomainError("TOKEN_REVOKED", "nobody's, or taken back");
+    const flood = Array.from({ length: 1_000 }, (_, index) => edge.verify(`opaque-${index}`));
+    const outcomes = await Promise.allSettled(flood);
+    expect(outcomes.at(-1)).toMatchObject({ reason: { reason: "RATE_LIMITED" } });
+    await expect(edge.verify(tokenOf(trusted))).rejects.toMatchObject({ reason: "TOKEN_REVOKED" });
+  });
+
   test("asks again for an exchanged token that nearly runs out", async () => {
     const auth = new FakeAuth({ verifiesOthers: true, lifetimeMs: 5_000 });
     const edge = edgeOf(auth);

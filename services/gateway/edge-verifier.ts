@@ -9,9 +9,11 @@
  *   E3. An exchanged token is used for `askAgainMs` and then asked for again, so
  *       what is taken back elsewhere is refused here soon; while nobody answers it
  *       is used to its end.
- *   E4. A refusal is remembered for `refusedMs`, and refusals use up an allowance
- *       that grows with time: when it is spent, tokens that are not known yet are
- *       refused without a call. So strangers can not make us flood auth.
+ *   E4. A refusal is remembered for `refusedMs`, and what was exchanged before is
+ *       forgotten with it. Refusals of tokens that are not known yet use up an
+ *       allowance that grows with time: when it is spent, such tokens are refused
+ *       without a call. So strangers can neither make us flood auth nor keep us
+ *       from asking about those whom we know.
  *   E5. Tokens are remembered by their digests, and so many at most.
  */
 import { hash } from "node:crypto";
@@ -86,7 +88,7 @@ export class EdgeVerifier {
     } catch (refusal) {
       if (!isForeign(refusal) || !(await this.#trusted.mayTake(claimedIssuer(token)))) throw refusal;
     }
-    return await this.#callerOf(await this.#exchange(digest, token));
+    return await this.#callerOf(await this.#exchange(digest, token, this.#allowance));
   };
 
   /** The token that goes along to the services behind when it is not the one that the caller showed. */
@@ -109,19 +111,20 @@ export class EdgeVerifier {
     });
   }
 
-  async #exchange(digest: string, token: string): Promise<string> {
+  /** `allowance` is used up by a refusal; without one there is no limit. */
+  async #exchange(digest: string, token: string, allowance?: Allowance): Promise<string> {
     const refusal = this.#refused.get(digest);
     if (refusal !== undefined) throw refusal;
     const running = this.#exchanging.get(digest);
     if (running !== undefined) return await running;
-    if (!this.#allowance.take())
+    if (allowance?.take() === false)
       throw new DomainError("RATE_LIMITED", "too many tokens were refused; try again in a while");
-    const exchanging = this.#ask(digest, token).finally(() => this.#exchanging.delete(digest));
+    const exchanging = this.#ask(digest, token, allowance).finally(() => this.#exchanging.delete(digest));
     this.#exchanging.set(digest, exchanging);
     return await exchanging;
   }
 
-  async #ask(digest: string, token: string): Promise<string> {
+  async #ask(digest: string, token: string, allowance: Allowance | undefined): Promise<string> {
     try {
       const { accessToken, expiresAt } = await this.#needs.auth.exchangeToken(
         { token },
@@ -130,17 +133,18 @@ export class EdgeVerifier {
       const leftMs = (expiresAt === undefined ? 0 : timestampDate(expiresAt).getTime()) - Date.now();
       const askAgainAt = this.#nowMs() + askAgainMs;
       this.#exchanged.set(digest, { token: accessToken, askAgainAt }, leftMs - marginMs);
-      this.#allowance.giveBack();
+      allowance?.giveBack();
       return accessToken;
     } catch (thrown) {
       const { reason, message } = fromConnectError(thrown);
       const final = finalReasons.find((known) => known === reason);
       if (final === undefined) {
-        this.#allowance.giveBack();
+        allowance?.giveBack();
         const said = "the token can not be verified at the moment";
         throw new DomainError(reason ?? "SERVICE_UNAVAILABLE", said, {}, { cause: thrown });
       }
       const refusal = new DomainError(final, message);
+      this.#exchanged.forget(digest);
       this.#refused.set(digest, refusal, refusedMs);
       throw refusal;
     }
