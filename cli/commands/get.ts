@@ -13,7 +13,7 @@ import type { Screen } from "../screen.ts";
 import { openServer, type ServerOptions, withServer } from "../server-options.ts";
 import { stateWord } from "../state-word.ts";
 import { completeId } from "../task-id.ts";
-import { took } from "../times.ts";
+import { durationText, took } from "../times.ts";
 
 /** `antiphon get`: shows one task or run as it stands. */
 export function getCommand(context: CommandContext): Command {
@@ -63,6 +63,7 @@ async function showRun(
 
 function taskRows(task: Task): string[][] {
   const { startedAt, endedAt, failure, lastFailure, failedAttempts, wait, childRunId, items } = task;
+  const { labels, scheduleId, promptTimeout } = task;
   return [
     ["name", task.name],
     ["state", stateWord(task.state) + (task.cancelRequested ? " (asked to end)" : "")],
@@ -74,6 +75,9 @@ function taskRows(task: Task): string[][] {
     ...(failure !== undefined || lastFailure === undefined
       ? []
       : [["last failure", failureText(lastFailure)]]),
+    ...Object.entries(labels).map(([key, value]) => ["label", `${key}=${value}`]),
+    ...(scheduleId === "" ? [] : [["schedule", scheduleId]]),
+    ...(promptTimeout === undefined ? [] : [["questions wait", durationText(promptTimeout)]]),
     ...(items === undefined ? [] : [["items", `${items.ended} of ${items.total} ended`]]),
     ...(childRunId === "" ? [] : [["run", childRunId]]),
     ...task.openPrompts.map((prompt) => ["asks", askedText(prompt)]),

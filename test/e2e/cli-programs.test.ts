@@ -41,7 +41,16 @@ describe("antiphon with programs", { timeout: 600_000 }, () => {
   test("a program finds its variables and arguments, and goes on when nobody answers in time", async () => {
     const variables = join(folder.path, "a.env");
     await writeFile(variables, "API_KEY=another\nMODEL='small one'\n");
-    const given = ["--env-file", variables, "--env", "API_KEY", "--prompt-timeout", "1s"];
+    const given = [
+      "--env-file",
+      variables,
+      "--env",
+      "API_KEY",
+      "--prompt-timeout",
+      "1s",
+      "--label",
+      "team=a",
+    ];
     const taskId = await submitted([...given, "--", "x"], { API_KEY: "hunter2" });
     const { code, stdout } = await antiphon(["logs", "-f", taskId]);
     expect(code).toBe(0);
@@ -49,6 +58,7 @@ describe("antiphon with programs", { timeout: 600_000 }, () => {
     expect(stdout).toContain("answered with ''\n");
     const seen = await antiphon(["get", taskId, "-o", "json"]);
     expect(JSON.parse(seen.stdout)).toMatchObject({ state: "TASK_STATE_COMPLETED", promptTimeout: "1s" });
+    expect((await antiphon(["get", taskId])).stdout).toMatch(/^label +team=a\nquestions wait +1s$/m);
     const history = await antiphon(["events", taskId, "--changes", "-o", "json"]);
     for (const shown of [seen, history]) expect(shown.stdout + shown.stderr).not.toContain("hunter2");
   });
