@@ -6,6 +6,7 @@
 import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Antiphon, root, startAllInOne } from "../support/antiphon-processes.ts";
+import { describedBy } from "../support/described-http.ts";
 import { until } from "../support/until.ts";
 
 /** How long a run may take on a busy machine. */
@@ -220,14 +221,24 @@ async function ended(id: string): Promise<unknown> {
 }
 
 async function post(path: string, body?: object): Promise<Response> {
-  return await fetch(antiphon.url + path, {
+  return await described(path, {
     method: "POST",
     ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
   });
 }
 
 async function read(path: string): Promise<Record<string, unknown>> {
-  return (await (await fetch(antiphon.url + path)).json()) as Record<string, unknown>;
+  return (await (await described(path, { method: "GET" })).json()) as Record<string, unknown>;
+}
+
+/** Asks, and holds the answer to what the server describes. */
+async function described(path: string, init: RequestInit & { readonly method: string }): Promise<Response> {
+  const answer = await fetch(antiphon.url + path, init);
+  const { status, headers } = answer;
+  const bytes = new Uint8Array(await answer.clone().arrayBuffer());
+  const check = await describedBy(antiphon.url);
+  check({ method: init.method, path, status, headers, bytes });
+  return answer;
 }
 
 async function tokenFor(audience: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Antiphon, root } from "./antiphon-processes.ts";
+import { describedBy } from "./described-http.ts";
 
 /** A task as the routes of the Waldiez runner answer it. */
 export interface WaldiezTask {
@@ -41,7 +42,7 @@ export type Calls = (
 /** A flow that needs no model: two agents, of which one asks its user. */
 export const chatFlow = async (): Promise<Buffer> => await readFile(join(root, "examples/chat.waldiez"));
 
-/** Whoever bears a token. */
+/** Whoever bears a token. What is answered otherwise than the server describes throws. */
 export function callsWith(url: string, token: string | undefined): Calls {
   return async (method, path, body, headers = {}) => {
     const isJson = typeof body === "string" && !("content-type" in headers);
@@ -55,6 +56,8 @@ export function callsWith(url: string, token: string | undefined): Calls {
       ...(body !== undefined && { body }),
     });
     const bytes = Buffer.from(await answer.arrayBuffer());
+    const check = await describedBy(url);
+    check({ method, path, status: answer.status, headers: answer.headers, bytes });
     return { status: answer.status, headers: answer.headers, bytes, json: jsonIn(bytes) };
   };
 }

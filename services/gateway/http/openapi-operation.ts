@@ -93,11 +93,18 @@ function responsesOf(route: HttpRoute): object {
 function responseOf(
   { style }: HttpRoute,
   status: number,
-  { description, schema, contentType }: RouteResponse,
+  { description, schema, contentType, otherTypes = {} }: RouteResponse,
 ) {
   if (schema === undefined && contentType === undefined) {
     return { description, ...(status >= 400 && { content: errorContent(style, status) }) };
   }
   const shown = schema === undefined ? {} : { schema: jsonSchemaOf(schema, "output") };
-  return { description, content: { [contentType ?? "application/json"]: shown } };
+  const others = Object.entries(otherTypes).map(([mediaType, other]) => [
+    mediaType,
+    { schema: jsonSchemaOf(other, "output") },
+  ]);
+  return {
+    description,
+    content: { [contentType ?? "application/json"]: shown, ...Object.fromEntries(others) },
+  };
 }

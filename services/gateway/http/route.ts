@@ -32,6 +32,8 @@ export interface RouteResponse {
   readonly schema?: z.ZodType;
   /** Default `application/json` where there is a schema. */
   readonly contentType?: string;
+  /** What it is answered as besides, for callers that ask for it, by media type. */
+  readonly otherTypes?: Readonly<Record<string, z.ZodType>>;
 }
 
 /** One route: who may call it, what it takes and answers, and what does it. */

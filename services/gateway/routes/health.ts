@@ -31,7 +31,7 @@ export function healthRoutes(behind: readonly ServiceBehind[]): readonly HttpRou
       description: "Answers the text `OK` to callers that accept `text/plain` and not JSON.",
       style: "problem",
       responses: {
-        200: { description: "They are.", schema: ok },
+        200: { description: "They are.", schema: ok, otherTypes: { "text/plain": z.literal("OK") } },
         503: { description: "One is not.", schema: unavailable },
       },
       async handle({ headers }) {
