@@ -12,7 +12,9 @@ import type { HttpHandler, ServeOptions, UpgradeHandler } from "../../lib/rpc/se
 import type { GatewaySettings } from "./config.ts";
 import type { Edge } from "./edge/edge.ts";
 import { EdgeVerifier } from "./edge-verifier.ts";
+import { routeFinder } from "./http/find-route.ts";
 import { httpApp } from "./http/http-app.ts";
+import { HttpRefusal } from "./http/http-refusal.ts";
 import type { LocalCaller } from "./http/local-caller.ts";
 import { type HttpRoute, isLogin } from "./http/route.ts";
 import { routeTable } from "./http/route-table.ts";
@@ -84,7 +86,7 @@ export function gateway({
   const verifier = new EdgeVerifier({ verify, auth: createClient(AuthService, auth) });
   const tokenFor = (caller: Caller | undefined) => verifier.tokenFor(caller);
   const routes = routeTable({ behind, fetchKeys, settings });
-  const logins = loginPaths(routes);
+  const isLoginPath = loginPaths(routes);
   const transports = { auth, scheduler, taskio };
   const webSocket = webSocketEndpoint({
     transports,
@@ -111,7 +113,7 @@ export function gateway({
       log,
     }),
     verify: verifier.verify,
-    around: edge && ((next) => edge.around(next, (path) => logins.has(path.replace(/\/$/, "")))),
+    around: edge && ((next) => edge.around(next, isLoginPath)),
     upgrade: edge?.aroundUpgrade(webSocket.upgrade) ?? webSocket.upgrade,
     interceptors: edge && [edge.interceptor],
     check: async () => {
@@ -122,11 +124,11 @@ export function gateway({
   };
 }
 
-/** Where credentials are tried: at the procedures, and the routes of OAuth, that need no token because they are given one or get one. */
-function loginPaths(routes: readonly HttpRoute[]): ReadonlySet<string> {
-  const procedures = Object.entries(publicAccess).filter(([, access]) => access === "open");
-  return new Set([
-    ...procedures.map(([name]) => `/${name}`),
-    ...routes.filter(isLogin).map(({ path }) => path),
-  ]);
+/** Says of a path whether credentials are tried there: at the procedures, and the routes of OAuth, that need no token because they are given one or get one. */
+function loginPaths(routes: readonly HttpRoute[]): (path: string) => boolean {
+  const procedures = new Set(
+    Object.entries(publicAccess).flatMap(([name, access]) => (access === "open" ? [`/${name}`] : [])),
+  );
+  const find = routeFinder(routes.filter(isLogin));
+  return (path) => procedures.has(path) || !(find("POST", path) instanceof HttpRefusal);
 }

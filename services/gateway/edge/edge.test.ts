@@ -326,6 +326,18 @@ describe("limits", () => {
     expect((await ask(server, called)).status).toBe(200);
   });
 
+  test.each([
+    ["an escaped letter", "/auth/%74oken"],
+    ["an escaped letter and a slash behind it", "/auth/%74oken/"],
+    ["a fragment", "/auth/token#1"],
+  ])("hold attempts at credentials whose path has %s", async (_what, path) => {
+    const server = await start({ RATE_LIMIT_LOGINS_BURST: "1", RATE_LIMIT_LOGINS_PER_SECOND: "0.01" });
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const guess = { path, headers, body: "client_id=c1&client_secret=guess" };
+    expect((await ask(server, guess)).status).toBe(401);
+    expect((await ask(server, guess)).status).toBe(429);
+  });
+
   test("hold what a client changes, and not what it reads", async () => {
     const server = await start({ RATE_LIMIT_CHANGES_BURST: "1", RATE_LIMIT_CHANGES_PER_SECOND: "0.01" });
     const client = createClient(SchedulerService, opened.use(networkTransport({ url: server.url })));

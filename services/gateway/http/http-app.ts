@@ -9,12 +9,12 @@
  *       and told without its text.
  *   A3. What a route does ends when its caller hangs up.
  */
-import Router from "find-my-way";
 import type { Logger } from "../../../lib/log/log.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
 import { callerAddressHeader } from "../edge/caller-address.ts";
 import type { Conduct } from "../edge/conduct.ts";
+import { type FindRoute, type FoundRoute, routeFinder } from "./find-route.ts";
 import { refusalAnswer, refusalOf } from "./http-error.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { type LocalCaller, localAuthorization } from "./local-caller.ts";
@@ -39,17 +39,9 @@ export interface HttpAppNeeds {
   readonly log: Logger;
 }
 
-/** The longest parameter in a path. */
-const maxParamLength = 300;
-
-interface Found {
-  readonly route: HttpRoute;
-  readonly params: Readonly<Record<string, string | undefined>>;
-}
-
 /** Answers requests by their routes. Throws when two routes are the same. */
 export function httpApp(needs: HttpAppNeeds): HttpHandler {
-  const find = finder(needs.routes);
+  const find = routeFinder(needs.routes);
   return (request, response) => {
     answer(needs, find, request, response).catch((error: unknown) => {
       // The caller hung up, or an answer broke off in the middle, which only a broken connection can say.
@@ -61,7 +53,7 @@ export function httpApp(needs: HttpAppNeeds): HttpHandler {
 
 async function answer(
   needs: HttpAppNeeds,
-  find: (method: string, path: string) => Found | HttpRefusal,
+  find: FindRoute,
   request: ServerRequest,
   response: ServerReply,
 ): Promise<void> {
@@ -87,7 +79,7 @@ async function answer(
 
 async function routed(
   { verify, tokenFor, transports, localCaller, conduct }: HttpAppNeeds,
-  { route, params }: Found,
+  { route, params }: FoundRoute,
   { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
 ): Promise<HttpAnswer> {
   const authorization = await authorizationOf(route, request, localCaller);
@@ -143,35 +135,6 @@ function callerHeaders(
   if (typeof address === "string") passed.set(callerAddressHeader, address);
   if (authorization !== undefined) passed.set("authorization", authorization);
   return passed;
-}
-
-/** Looks routes up by method and path; tells what is wrong with the request when there is none. */
-function finder(routes: readonly HttpRoute[]): (method: string, path: string) => Found | HttpRefusal {
-  const router = Router({ ignoreTrailingSlash: true, caseSensitive: true, maxParamLength });
-  for (const route of routes) router.on(route.method, route.path, () => undefined, route);
-  const methods = [...new Set(routes.map(({ method }) => method))];
-  return (method, path) => {
-    const asked = method === "HEAD" ? "GET" : method;
-    const found = methods.find((known) => known === asked) && lookUp(router, asked, path);
-    if (found) return found;
-    const allowed = methods.filter((known) => lookUp(router, known, path) !== undefined);
-    if (allowed.length === 0) {
-      return new HttpRefusal(404, `nothing is served at ${path.slice(0, 200)}`, {
-        reason: "ROUTE_NOT_FOUND",
-      });
-    }
-    const allow = [...allowed, ...(allowed.includes("GET") ? ["HEAD"] : [])].join(", ");
-    return new HttpRefusal(405, "Method Not Allowed", { reason: "ROUTE_NOT_FOUND", headers: { allow } });
-  };
-}
-
-function lookUp(
-  router: Router.Instance<Router.HTTPVersion.V1>,
-  method: string,
-  path: string,
-): Found | undefined {
-  const found = router.find(method as Router.HTTPMethod, path);
-  return found === null ? undefined : { route: found.store as HttpRoute, params: found.params };
 }
 
 function logRefusal(log: Logger, { method }: ServerRequest, requestId: string, refusal: HttpRefusal): void {
