@@ -144,21 +144,25 @@ class Measured implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const abort = () => reject(this.#signal.reason);
-    // Heard below, unless it comes between two chunks; then it is asked for.
-    aborted.catch(() => undefined);
-    this.#signal.addEventListener("abort", abort, { once: true });
     const chunks = this.#content[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await this.#unlessAborted(chunks.next());
+      if (done === true) return;
+      this.#measure(value);
+      yield value;
+    }
+  }
+
+  /** What `next` becomes, or a rejection when the signal aborts first: a caller that is gone may never say so. */
+  async #unlessAborted<Result>(next: Promise<Result>): Promise<Result> {
+    // One for each: racing them all against one promise would keep every one in memory until the end.
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const abort = () => reject(this.#signal.reason);
+    this.#signal.addEventListener("abort", abort, { once: true });
+    if (this.#signal.aborted) abort();
+    next.then(resolve, reject);
     try {
-      for (;;) {
-        this.#signal.throwIfAborted();
-        // A caller that is gone may never say so.
-        const { done, value } = await Promise.race([chunks.next(), aborted]);
-        if (done === true) return;
-        this.#measure(value);
-        yield value;
-      }
+      return await promise;
     } finally {
       this.#signal.removeEventListener("abort", abort);
     }
