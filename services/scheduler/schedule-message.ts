@@ -13,7 +13,7 @@ const maxNextFirings = 10;
 
 /** A schedule as lists show it: without its next firings and the file of its task. */
 export function scheduleMessage(schedule: Schedule): ScheduleMessage {
-  const { content, createdAt, updatedAt, lastFiringAt, lastRunId, lastFailure } = schedule;
+  const { content, createdAt, updatedAt, lastFiringAt, lastRunId, lastFailure, starting, waiting } = schedule;
   return create(ScheduleSchema, {
     ...clone(ScheduleSchema, content),
     scheduleId: schedule.scheduleId,
@@ -24,6 +24,7 @@ export function scheduleMessage(schedule: Schedule): ScheduleMessage {
     updatedAt: timestampFromDate(updatedAt),
     ...(lastFiringAt && { lastFiringAt: timestampFromDate(lastFiringAt) }),
     lastRunId: lastRunId ?? "",
+    starting: starting.length + waiting.length > 0,
     ...(lastFailure && { lastFailure: failureMessage(lastFailure) }),
   });
 }

@@ -60,5 +60,6 @@ describe("the status of a task", () => {
     expect(status(fired, TaskState.COMPLETED)).toBe("COMPLETED");
     expect(status({ ...fired, lastFailure: { reason: "RUN_LIMIT" } })).toBe("FAILED");
     expect(status(fired)).toBe("CANCELLED");
+    expect(status({ ...fired, starting: true })).toBe("PENDING");
   });
 });

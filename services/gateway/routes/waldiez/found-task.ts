@@ -55,7 +55,7 @@ export function statusOfFound(found: FoundTask, now: Date): WaldiezStatus {
   const lastStatus = last && statusOfTask(last);
   if (lastStatus !== undefined && !isFinal(lastStatus)) return lastStatus;
   if (schedule.paused) return "CANCELLED";
-  if (firesAgain(schedule, now)) return "PENDING";
+  if (schedule.starting || firesAgain(schedule, now)) return "PENDING";
   // A firing that was missed, or could not be started, leaves nothing behind.
   return lastStatus ?? (schedule.lastFailure === undefined ? "CANCELLED" : "FAILED");
 }
