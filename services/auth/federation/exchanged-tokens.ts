@@ -29,7 +29,8 @@ export interface Exchanged {
 
 /**
  * Issues tokens that are given for those of others. One for a client is issued
- * while the client is held (T2 in `tokens.ts`), so disabling the client hits it.
+ * while the client is held (T2 in `tokens.ts`), so disabling the client hits it,
+ * and with scopes that the client has then.
  * Rejects with TOKEN_REVOKED when the client can not be used any more.
  */
 export function exchangedTokens({
@@ -44,7 +45,9 @@ export function exchangedTokens({
       const held = await clientStore(transaction).hold(grant.clientId);
       if (held === undefined)
         throw new DomainError("TOKEN_REVOKED", "the client that the token names is disabled or deleted");
-      return await sign(grant, { issuedAt: held.issuedAt, lifetimeMs });
+      // It may have lost some since the other token was looked at.
+      const scopes = grant.scopes.filter((scope) => held.client.scopes.includes(scope));
+      return await sign({ ...grant, scopes }, { issuedAt: held.issuedAt, lifetimeMs });
     });
   };
 
