@@ -29,7 +29,7 @@ import { type LoadRun, type Owning, owningOf, runFor } from "./access.ts";
 import { pageSizeOf, pageToken, runPlace } from "./page-token.ts";
 import { givenFaults, type SchedulePart, scheduleFaults, scheduleParts } from "./schedules-validate.ts";
 import type { StartSource } from "./start-source.ts";
-import { type UsedUploads, withUpload } from "./uploaded-program.ts";
+import { spending, type UsedUploads, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults } from "./validate.ts";
 
 export interface SchedulesDeps {
@@ -83,11 +83,6 @@ export function schedules({ store, starts, router, load, uploads }: SchedulesDep
     return copy;
   };
 
-  const spendFile = async ({ clientId }: Owning, { target }: ScheduleMessage): Promise<void> => {
-    const program = target?.kind.case === "task" ? target.kind.value.program : undefined;
-    await uploads.spend(clientId, program?.uploadId ?? "");
-  };
-
   const scheduleFor = async (caller: Owning, scheduleId: string): Promise<Schedule> => {
     const schedule = isRunId(scheduleId) ? await store.read(scheduleId) : undefined;
     if (schedule === undefined || !mayUse(caller, schedule)) throw scheduleNotFound(scheduleId);
@@ -111,12 +106,13 @@ export function schedules({ store, starts, router, load, uploads }: SchedulesDep
         : await targetOf(schedule, { owner: caller, caller });
       const scheduleId = derivedUuid("schedule", caller.clientId, noted.requestId);
       const place = { scheduleId, partition: partitionOf(scheduleId) };
-      const stored = await store.create(noted, place, (now) => {
-        const { given, workflowId } = resolved(target);
-        return newContent(given, { workflowId, now });
+      const current = await spending(uploadIn(schedule), { ...caller, uploads }, async () => {
+        const stored = await store.create(noted, place, (now) => {
+          const { given, workflowId } = resolved(target);
+          return newContent(given, { workflowId, now });
+        });
+        return orRefuse(stored, scheduleId, noted);
       });
-      const current = orRefuse(stored, scheduleId, noted);
-      await spendFile(caller, schedule);
       return { schedule: await whole(current) };
     },
 
@@ -153,14 +149,15 @@ export function schedules({ store, starts, router, load, uploads }: SchedulesDep
       const target = isResolved
         ? undefined
         : await targetOf(schedule, { owner: { ...caller, clientId }, caller });
-      const stored = await store.change(noted, scheduleId, (current, now) => {
-        const { workflowId, given } = parts.has("target")
-          ? resolved(target)
-          : { workflowId: current.workflowId, given: schedule };
-        return changedContent(current, { given, parts, workflowId, now });
+      const current = await spending(uploadIn(schedule), { ...caller, uploads }, async () => {
+        const stored = await store.change(noted, scheduleId, (current, now) => {
+          const { workflowId, given } = parts.has("target")
+            ? resolved(target)
+            : { workflowId: current.workflowId, given: schedule };
+          return changedContent(current, { given, parts, workflowId, now });
+        });
+        return orRefuse(stored, scheduleId, noted);
       });
-      const current = orRefuse(stored, scheduleId, noted);
-      await spendFile(caller, schedule);
       return { schedule: await whole(current) };
     },
 
@@ -229,6 +226,11 @@ function requestOf<Desc extends DescMessage>(
   const body = toBinary(schema, { ...request, requestId: "" });
   const digest = sha256(Buffer.concat([Buffer.from(`${schema.typeName} `), body]));
   return { clientId, requestId: request.requestId || randomUUID(), digest };
+}
+
+/** The upload that a schedule's task names, if it names one. */
+function uploadIn({ target }: ScheduleMessage): string | undefined {
+  return target?.kind.case === "task" ? target.kind.value.program?.uploadId : undefined;
 }
 
 /** A schedule as requests are told apart by it: a digest of secrets can be tried against guesses. */

@@ -12,7 +12,7 @@ import { type WorkerOffer, waitOf } from "../waiting.ts";
 import { type LoadRun, owningOf, taskFor } from "./access.ts";
 import { refuseTooLarge } from "./answered-outputs.ts";
 import { requestedRun } from "./requested-run.ts";
-import { type UsedUploads, withUpload } from "./uploaded-program.ts";
+import { spending, type UsedUploads, withUpload } from "./uploaded-program.ts";
 import { refuse, requestIdFaults, submissionFaults } from "./validate.ts";
 
 export interface TasksDeps {
@@ -38,8 +38,10 @@ export function tasks(deps: TasksDeps): Tasks {
         request.program && (await withUpload(request.program, { ...caller, uploads: deps.uploads }));
       const value = { ...request, ...(program && { program }) };
       const command = { case: "submitTask", value } as const;
-      await router.execute(create(ExecuteRequestSchema, { ...requested, command }), context.signal);
-      await deps.uploads.spend(caller.clientId, request.program?.uploadId ?? "");
+      const execute = create(ExecuteRequestSchema, { ...requested, command });
+      await spending(request.program?.uploadId, { ...caller, uploads: deps.uploads }, async () => {
+        await router.execute(execute, context.signal);
+      });
       const { run, task } = await taskFor(caller, requested.runId, load);
       return { task: taskMessage(run, task, { withOutput: true }) };
     },

@@ -43,6 +43,25 @@ describe("an uploaded file", () => {
     return upload;
   }
 
+  /** A program of a file that is for one use. */
+  async function singleUse(clientId: string) {
+    const { upload } = await as(clientId).uploadFile(
+      (async function* () {
+        for await (const part of parts("a.py", text("print()"))) {
+          yield { ...part, singleUse: part.part?.case === "fileName" };
+        }
+      })(),
+    );
+    return { fileName: "a.py", uploadId: upload?.uploadId ?? "" };
+  }
+
+  /** What counts as a client's. */
+  async function counted(clientId: string): Promise<object[]> {
+    return await all.db.query(sql`
+      select upload_id from scheduler.upload where client_id = ${clientId} and removing_at is null
+    `);
+  }
+
   async function rows(clientId: string): Promise<number> {
     return (await all.db.query(sql`select upload_id from scheduler.upload where client_id = ${clientId}`))
       .length;
@@ -74,16 +93,7 @@ describe("an uploaded file", () => {
 
   test("for one use is found by its id alone, and counts no more once something was submitted of it", async () => {
     const alice = randomUUID();
-    const program = async () => {
-      const { upload } = await as(alice).uploadFile(
-        (async function* () {
-          for await (const part of parts("a.py", text("print()"))) {
-            yield { ...part, singleUse: part.part?.case === "fileName" };
-          }
-        })(),
-      );
-      return { fileName: "a.py", uploadId: upload?.uploadId ?? "" };
-    };
+    const program = () => singleUse(alice);
     const submission = { program: await program(), requestId: "once" };
     await expect(as(alice).getUpload({ fileName: "a.py" })).rejects.toMatchObject({ code: Code.NotFound });
     const { task } = await as(alice).submitTask(submission);
@@ -101,10 +111,24 @@ describe("an uploaded file", () => {
     const target = (await as(alice).getSchedule({ scheduleId: schedule?.scheduleId ?? "" })).schedule?.target;
     const kept = target?.kind.case === "task" ? target.kind.value.program?.content : undefined;
     expect(Buffer.from(kept ?? []).toString()).toBe("print()");
-    const counted = await all.db.query(sql`
-      select upload_id from scheduler.upload where client_id = ${alice} and removing_at is null
-    `);
-    expect(counted).toEqual([]);
+    expect(await counted(alice)).toEqual([]);
+  });
+
+  test("for one use counts no more once a submission of it was refused", async () => {
+    const alice = randomUUID();
+    const submit = async (more: object) =>
+      await as(alice).submitTask({
+        program: await singleUse(alice),
+        dedupeKey: "a",
+        requestId: "r1",
+        ...more,
+      });
+    await submit({});
+    await expect(submit({ labels: { a: "b" } })).rejects.toMatchObject({ code: Code.AlreadyExists });
+    await expect(submit({ requestId: "r2" })).rejects.toMatchObject({ code: Code.FailedPrecondition });
+    const limited = submit({ requestId: "r3", dedupeKey: "b", maxActive: 1 });
+    await expect(limited).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    expect(await counted(alice)).toEqual([]);
   });
 
   test("is its client's alone, also before an admin", async () => {

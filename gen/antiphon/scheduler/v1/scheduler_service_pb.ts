@@ -441,7 +441,8 @@ export type UploadFileRequest = Message<"antiphon.scheduler.v1.UploadFileRequest
 
   /**
    * With `file_name`: whether the file is for one task or schedule alone. It is
-   * removed once that is stored, and GetUpload does not answer it.
+   * removed once that is stored, or refused by TASK_LIMIT, TASK_ACTIVE or
+   * REQUEST_ID_REUSED, and GetUpload does not answer it.
    *
    * @generated from field: bool single_use = 3;
    */
