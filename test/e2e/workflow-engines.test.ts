@@ -5,7 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Antiphon, root, startAllInOne } from "../support/antiphon-processes.ts";
+import { type Antiphon, root, startAllInOne, startServices } from "../support/antiphon-processes.ts";
 import { describedBy } from "../support/described-http.ts";
 import { until } from "../support/until.ts";
 
@@ -156,6 +156,23 @@ describe("clients of seed 004", () => {
       400,
       { detail: "Workflow not finished", reason: "NOT_ENDED" },
     ]);
+  });
+});
+
+describe("a gateway of its own", () => {
+  test("carries out what is sent without a token as the client that it is told", async () => {
+    await using services = await startServices();
+    const demo = { name: "demo", dag: { nodes: [{ id: "a", handler: "noop", config: { x: 1 } }] } };
+    const ask = async (path: string, body?: object): Promise<Record<string, unknown>> => {
+      const headers = { "content-type": "application/json" };
+      const sent = body === undefined ? {} : { method: "POST", headers, body: JSON.stringify(body) };
+      return (await (await fetch(services.url + path, sent)).json()) as Record<string, unknown>;
+    };
+    const id = String((await ask("/workflow", demo))["execution_id"]);
+    await ask(`/workflow/trigger/${id}`, {});
+    const status = async () => (await ask(`/workflows/${id}`))["status"];
+    await until("the execution completes", async () => (await status()) === "COMPLETED", patientlyMs);
+    expect(await ask(`/workflows/${id}/results`)).toEqual({ execution_id: id, results: { a: { x: 1 } } });
   });
 });
 

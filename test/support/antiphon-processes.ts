@@ -115,7 +115,11 @@ export async function startServices(): Promise<Antiphon> {
       ANTIPHON_WORKER_CLIENT_ID: workers?.client_id ?? "",
       ANTIPHON_WORKER_CLIENT_SECRET: workers?.client_secret ?? "",
     },
-    gateway: { API_PORT: String(gateway) },
+    gateway: {
+      API_PORT: String(gateway),
+      ANTIPHON_TASKS_CLIENT_ID: tasks?.client_id ?? "",
+      ANTIPHON_TASKS_CLIENT_SECRET: tasks?.client_secret ?? "",
+    },
   };
   const launches = new Map(
     Object.entries(variables).map(([name, own]) => [
