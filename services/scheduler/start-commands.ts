@@ -33,6 +33,7 @@ import type { EnvSeal, StoredProgram } from "./program-env.ts";
 import type { Reservations } from "./reservations.ts";
 import { mayUse, runNotFound } from "./run-access.ts";
 import { sentJson } from "./sent-json.ts";
+import { sortedLabels } from "./sorted-labels.ts";
 import { uploadNotFound } from "./uploads.ts";
 
 export interface StartCommandsOptions {
@@ -100,7 +101,8 @@ export class StartCommands {
 
   async start(command: ExecuteRequest, request: StartRunRequest): Promise<void> {
     const { workflowId, workflowVersion } = command;
-    const requestDigest = sha256(toBinary(StartRunRequestSchema, { ...request, requestId: "" }));
+    const digested = { ...request, labels: sortedLabels(request.labels), requestId: "" };
+    const requestDigest = sha256(toBinary(StartRunRequestSchema, digested));
     if (workflowId === "") {
       if (await this.#isRepeat(command, requestDigest)) return;
       throw workflowNotFound(request);
@@ -217,8 +219,7 @@ function notEnded(runId: string): DomainError {
 function submissionDigest(request: SubmitTaskRequest, program: Program): string {
   // What was uploaded is what its id says, and may be gone when the request comes again.
   const content = program.uploadId === "" ? program.content : new Uint8Array();
-  // Protobuf says nothing of the order in which labels come, and some clients draw it.
-  const labels = Object.fromEntries(Object.entries(request.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const labels = sortedLabels(request.labels);
   const digested = { ...request, labels, requestId: "", program: { ...program, env: {}, content } };
   return sha256(toBinary(SubmitTaskRequestSchema, digested));
 }

@@ -43,11 +43,6 @@ export function listName<Desc extends DescMessage>(
   return `${kind} ${createHash("sha256").update(toBinary(schema, request)).digest("base64url")}`;
 }
 
-/** Labels in one order, whatever the order they came in. */
-export function sortedLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 function isShort(text: string): boolean {
   return text.length <= maxTextLength && !text.includes("\0");
 }

@@ -7,8 +7,9 @@ import type { FieldFault } from "../../../lib/errors/domain-error.ts";
 import { isRunId } from "../../../lib/ids/task-id.ts";
 import type { RunState } from "../core/task-state.ts";
 import type { RunFilter } from "../run-store.ts";
+import { sortedLabels } from "../sorted-labels.ts";
 import { runStateOf } from "../state-message.ts";
-import { labelPairs, listName, searchText, sortedLabels } from "./list-filter.ts";
+import { labelPairs, listName, searchText } from "./list-filter.ts";
 import { refuse } from "./validate.ts";
 
 /** The years that timestamps have, 1 to 9999, less their last second: rounded up it is in none. */

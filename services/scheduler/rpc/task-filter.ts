@@ -7,9 +7,10 @@ import {
 } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import type { FieldFault } from "../../../lib/errors/domain-error.ts";
 import type { TaskState } from "../core/task-state.ts";
+import { sortedLabels } from "../sorted-labels.ts";
 import { taskStateOf } from "../state-message.ts";
 import type { TaskFilter, TaskKey, TaskOrder } from "../task-store.ts";
-import { labelPairs, listName, searchText, sortedLabels } from "./list-filter.ts";
+import { labelPairs, listName, searchText } from "./list-filter.ts";
 import { labelForm } from "./validate.ts";
 
 /** Which stand-alone tasks a request wants; what is wrong with that is added to the faults. */
