@@ -13,7 +13,7 @@ import { changeTasks } from "./waldiez-access.ts";
 const force = z.stringbool().default(false).describe("Whether active tasks are ended and removed as well.");
 
 const listQuery = z.object({
-  ids: textList(1_000).describe("Which; left out, all of the caller's."),
+  ids: textList(1_000).describe("Which; left out, all of the caller's. An administrator has to name them."),
   force,
 });
 
@@ -58,9 +58,16 @@ export function deleteTasks(): readonly HttpRoute[] {
         "Those that the caller does not have, and without `force` those that are active, are passed over.",
       style: "waldiez",
       query: listQuery,
-      responses: { 204: { description: "They are removed." } },
+      responses: {
+        204: { description: "They are removed." },
+        400: { description: "An administrator named none." },
+      },
       async handle(call) {
         const { ids, force } = call.query;
+        // Who sees the tasks of everybody would remove those.
+        if (ids.length === 0 && call.caller?.audience === "admin-api") {
+          throw new HttpRefusal(400, "Task IDs must be specified for deletion", { reason: "FIELD_INVALID" });
+        }
         if (ids.length > 0) await removeThese(ids.map(plainTaskId), force, call);
         else await removeAll(force, call);
         return { status: 204 };
