@@ -70,6 +70,7 @@ export function http1Server(
       handle(request, response);
     },
   );
+  server.on("clientError", refuseMalformed);
   if (upgrade !== undefined) server.on("upgrade", upgrade);
   // Node begins to watch for late headers when a server listens, which this one
   // never does.
@@ -85,6 +86,37 @@ export function http1Server(
       server.close(() => undefined);
     },
   };
+}
+
+/** What a peer is told whose request can not be read, by Node's code for that; 400 for any other. */
+const malformed: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    `the address and the headers have more than ${maxHeaderBytes} bytes`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the headers took too long"],
+};
+
+/** Answers a request that is none, in the form of every other refusal, and ends its connection. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = malformed[error.code ?? ""] ?? ["400 Bad Request", "the request is malformed"];
+  const body = JSON.stringify({
+    code: "invalid_argument",
+    message,
+    detail: message,
+    reason: "FIELD_INVALID",
+  });
+  const headers = [
+    `HTTP/1.1 ${status}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${headers.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 /**

@@ -71,6 +71,22 @@ function requestBodyOf({ kinds, schema, optional }: NonNullable<HttpRoute["body"
   };
 }
 
+/** What the port answers before any route is looked for. */
+const tooLong = {
+  description: "The address and the headers have more than 16 KiB.",
+  content: {
+    "application/json": {
+      schema: {
+        type: "object",
+        properties: Object.fromEntries(
+          ["code", "message", "detail", "reason"].map((name) => [name, { type: "string" }]),
+        ),
+        required: ["detail", "reason"],
+      },
+    },
+  },
+};
+
 function responsesOf(route: HttpRoute): object {
   const { access, params, query, body, style, responses } = route;
   const isChecked = params !== undefined || query !== undefined || body !== undefined;
@@ -87,7 +103,7 @@ function responsesOf(route: HttpRoute): object {
     responseOf(route, Number(status), response),
   ]);
   const others = { description: "Any other refusal.", content: errorContent(style, 500) };
-  return Object.fromEntries([...all, ["default", others]]);
+  return Object.fromEntries([...all, ["431", tooLong], ["default", others]]);
 }
 
 function responseOf(

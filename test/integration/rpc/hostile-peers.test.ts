@@ -192,9 +192,10 @@ describe("a body that comes a byte at a time is not waited for", () => {
     const grpc = await session();
     const headers = { ":method": "POST", ":path": path, "content-length": "100000" };
     const call = grpc.request({ ...headers, "content-type": "application/json", ...bearer });
-    call.on("error", () => undefined);
-    const timer = trickle(() => call.write(" "));
-    await expectClosed(call);
+    call.on("error", () => undefined).resume();
+    const timer = trickle(() => call.writable && call.write(" "));
+    // With a byte still to be written, Node's client never emits "close".
+    await until("the call is ended", () => call.closed);
     clearInterval(timer);
     expect(grpc.destroyed).toBe(false);
     grpc.destroy();
