@@ -24,6 +24,7 @@ import { changedContent, newContent } from "../schedule-content.ts";
 import { scheduleMessage, wholeScheduleMessage } from "../schedule-message.ts";
 import { runOfTrigger, type ScheduleStarts, startCommand } from "../schedule-start.ts";
 import type { Refused, ScheduleRequest, ScheduleStore } from "../schedule-store.ts";
+import { sortedLabels } from "../sorted-labels.ts";
 import { uploadNotFound } from "../uploads.ts";
 import { type LoadRun, type Owning, owningOf, runFor } from "./access.ts";
 import { pageSizeOf, pageToken, runPlace } from "./page-token.ts";
@@ -98,7 +99,7 @@ export function schedules({ store, starts, router, load, uploads }: SchedulesDep
       const caller = owningOf(context);
       const noted = requestOf(caller, CreateScheduleRequestSchema, {
         ...request,
-        schedule: withoutEnv(schedule),
+        schedule: comparable(schedule),
       });
       // A repeat is answered as it was, whatever has become of the workflow, or of the file.
       const target = (await store.isNoted(noted))
@@ -143,13 +144,14 @@ export function schedules({ store, starts, router, load, uploads }: SchedulesDep
       const { scheduleId, clientId } = await scheduleFor(caller, schedule.scheduleId);
       const noted = requestOf(caller, UpdateScheduleRequestSchema, {
         ...request,
-        schedule: withoutEnv(schedule),
+        schedule: comparable(schedule),
       });
       const isResolved = !parts.has("target") || (await store.isNoted(noted));
       const target = isResolved
         ? undefined
         : await targetOf(schedule, { owner: { ...caller, clientId }, caller });
-      const current = await spending(uploadIn(schedule), { ...caller, uploads }, async () => {
+      const uploadId = parts.has("target") ? uploadIn(schedule) : undefined;
+      const current = await spending(uploadId, { ...caller, uploads }, async () => {
         const stored = await store.change(noted, scheduleId, (current, now) => {
           const { workflowId, given } = parts.has("target")
             ? resolved(target)
@@ -233,12 +235,12 @@ function uploadIn({ target }: ScheduleMessage): string | undefined {
   return target?.kind.case === "task" ? target.kind.value.program?.uploadId : undefined;
 }
 
-/** A schedule as requests are told apart by it: a digest of secrets can be tried against guesses. */
-function withoutEnv(schedule: ScheduleMessage): ScheduleMessage {
+/** A schedule as requests are told apart by it, the same for each repeat. Without the environment: a digest of secrets can be tried against guesses. */
+function comparable(schedule: ScheduleMessage): ScheduleMessage {
   const copy = clone(ScheduleSchema, schedule);
-  if (copy.target?.kind.case === "task" && copy.target.kind.value.program !== undefined) {
-    copy.target.kind.value.program.env = {};
-  }
+  const target = copy.target?.kind;
+  if (target?.value !== undefined) target.value.labels = sortedLabels(target.value.labels);
+  if (target?.case === "task" && target.value.program !== undefined) target.value.program.env = {};
   return copy;
 }
 

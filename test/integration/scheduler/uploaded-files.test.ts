@@ -114,6 +114,22 @@ describe("an uploaded file", () => {
     expect(await counted(alice)).toEqual([]);
   });
 
+  test("for one use is there after a change of a schedule that does not take it", async () => {
+    const alice = randomUUID();
+    const aSchedule = async () => ({
+      name: "daily",
+      timing: { kind: { case: "cron", value: "0 0 * * *" } } as const,
+      target: { kind: { case: "task", value: { program: await singleUse(alice) } } } as const,
+    });
+    const { schedule } = await as(alice).createSchedule({ schedule: await aSchedule() });
+    const other = await aSchedule();
+    await as(alice).updateSchedule({
+      schedule: { ...other, scheduleId: schedule?.scheduleId ?? "" },
+      updateMask: { paths: ["name"] },
+    });
+    expect(await counted(alice)).toEqual([{ upload_id: other.target.kind.value.program.uploadId }]);
+  });
+
   test("for one use counts no more once a submission of it was refused", async () => {
     const alice = randomUUID();
     const submit = async (more: object) =>
