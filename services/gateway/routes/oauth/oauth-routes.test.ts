@@ -140,13 +140,19 @@ describe("the refresh endpoint", () => {
   test.each([
     ['{"refresh_token":"old"}', 401, "the token was taken back"],
     ['{"refresh_token":"a.b.c"}', 400, "Invalid token type"],
-    ['{"refresh_token":"r1","audience":"clients-api"}', 400, "audience: is not that of the client"],
+    ['{"refresh_token":"r1","audience":"clients-api"}', 401, "Invalid credentials."],
     ['{"refresh_token":"r1","audience":["clients-api","admin-api"]}', 401, "Invalid credentials."],
     ['{"refresh_token":"r1","audience":"nobody-api"}', 401, "Invalid credentials."],
     ["{}", 400, "body.refresh_token: is required"],
   ])("refuses %s with %i", async (body, status, detail) => {
     const answer = await post("/auth/refresh", body, { "content-type": "application/json" });
     expect([answer.status, await answer.json()]).toMatchObject([status, { detail }]);
+  });
+
+  test("does not use a refresh token up that is for none of the audiences", async () => {
+    const body = '{"refresh_token":"r1","audience":["clients-api","admin-api"]}';
+    await post("/auth/refresh", body, { "content-type": "application/json" });
+    expect(asked).toMatchObject([{ audience: Audience.CLIENTS_API }, { audience: Audience.ADMIN_API }]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Audience } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
-import { type HttpRoute, httpRoute } from "../../http/route.ts";
+import { type HttpAnswer, type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { type IssuerOf, issuerHeaders } from "./issuer.ts";
 import { oauthRefusal } from "./oauth-refusal.ts";
 import { audienceName, tokenAnswer, tokensSchema } from "./token-answer.ts";
@@ -36,29 +37,38 @@ export function refreshRoutes(issuerOf: IssuerOf): readonly HttpRoute[] {
             reason: "TOKEN_INVALID",
             oauthError: "invalid_grant",
           });
-        const wanted = audiencesOf(audience);
-        const [only = Audience.UNSPECIFIED] = wanted.length === 1 ? wanted : [];
-        const headers = issuerHeaders(call, issuerOf);
-        const answer = await call.clients.auth
-          .refreshToken({ refreshToken, audience: only }, { headers })
-          .catch((thrown: unknown) => {
-            throw oauthRefusal(thrown, { authorization: undefined, grantStatus: 401 });
-          });
-        if (wanted.length > 0 && !wanted.includes(answer.audience)) throw audienceRefused();
-        return tokenAnswer(answer);
+        return await refreshed(call, { refreshToken, audiences: audiencesOf(audience) }, issuerOf);
       },
     }),
   );
 }
 
-/** The audiences that are named. Throws `invalid_grant` when one is none. */
+/** Exchanges a refresh token, if it is for one of the audiences; none is any. It is not used up by a wrong one, so each is tried. */
+async function refreshed(
+  call: Pick<HttpCall, "clients" | "request">,
+  { refreshToken, audiences }: { readonly refreshToken: string; readonly audiences: readonly Audience[] },
+  issuerOf: IssuerOf,
+): Promise<HttpAnswer> {
+  const headers = issuerHeaders(call, issuerOf);
+  for (const audience of audiences.length === 0 ? [Audience.UNSPECIFIED] : audiences) {
+    try {
+      return tokenAnswer(await call.clients.auth.refreshToken({ refreshToken, audience }, { headers }));
+    } catch (thrown) {
+      const isOther = fromConnectError(thrown).faults.some(({ path }) => path === "audience");
+      if (!isOther) throw oauthRefusal(thrown, { authorization: undefined, grantStatus: 401 });
+    }
+  }
+  throw audienceRefused();
+}
+
+/** The audiences that are named, each once. Throws `invalid_grant` when one is none. */
 function audiencesOf(named: string | readonly string[] | null | undefined): readonly Audience[] {
   const known = new Map(
     Object.values(Audience)
       .filter((value) => typeof value === "number" && value !== Audience.UNSPECIFIED)
       .map((value) => [audienceName(value as Audience), value as Audience]),
   );
-  return [named ?? []].flat().map((name) => {
+  return [...new Set([named ?? []].flat())].map((name) => {
     const audience = known.get(name);
     if (audience === undefined) throw audienceRefused();
     return audience;
