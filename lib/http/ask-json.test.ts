@@ -10,7 +10,11 @@ describe("askJson", () => {
     const answer = await askJson(server.url, { body: { token: "t" }, headers: { "x-key": "k" }, timeoutMs });
     expect(answer).toEqual({ status: 202, body: { a: 1 } });
     expect(server.seen).toMatchObject([
-      { method: "POST", body: '{"token":"t"}', headers: { "content-type": "application/json", "x-key": "k" } },
+      {
+        method: "POST",
+        body: '{"token":"t"}',
+        headers: { "content-type": "application/json", "x-key": "k" },
+      },
     ]);
   });
 

@@ -10,9 +10,9 @@ import { historyStore } from "../../services/scheduler/history-store.ts";
 import { RunLoader } from "../../services/scheduler/run-loader.ts";
 import { runStateMessage, taskStateMessage } from "../../services/scheduler/state-message.ts";
 import { workflowStore } from "../../services/scheduler/workflow-store.ts";
+import type { Dice } from "../support/dice.ts";
 import { until } from "../support/until.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Dice } from "../support/dice.ts";
 import { nodesOf, type Shape, type ShapeName, shapes } from "./shapes.ts";
 
 /** How long everything may take to settle on a slow machine. */

@@ -11,9 +11,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { delay } from "../../lib/async/delay.ts";
 import { sql } from "../../lib/postgres/sql.ts";
+import { Dice } from "../support/dice.ts";
 import { until } from "../support/until.ts";
 import { type Cluster, leaseMs, replicas, startCluster, workers } from "./cluster.ts";
-import { Dice } from "../support/dice.ts";
 import { Load } from "./load.ts";
 
 const seed = Number(process.env["CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 32));

@@ -117,17 +117,7 @@ function enveloped(message: Uint8Array, dice: Dice): Buffer {
 }
 
 function brokenJson(dice: Dice): string {
-  return dice.pick([
-    "",
-    "{",
-    "[]",
-    "null",
-    '"',
-    "{}{}",
-    "[".repeat(20_000),
-    '{"a":'.repeat(5_000),
-    "\u0000",
-  ]);
+  return dice.pick(["", "{", "[]", "null", '"', "{}{}", "[".repeat(20_000), '{"a":'.repeat(5_000), "\u0000"]);
 }
 
 /** Mostly one that is good for the procedure. */
