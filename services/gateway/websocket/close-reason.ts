@@ -17,7 +17,10 @@ export const goingAway: CloseReason = { code: 1001, text: "the server is stoppin
 const unauthenticated = 4401;
 
 const policyViolation = 1008;
-const internalError = 1011;
+
+/** A defect of ours. */
+export const internalError: CloseReason = { code: 1011, text: "an unexpected error occurred" };
+
 const tryAgainLater = 1013;
 
 /** How a WebSocket is closed whose task can not be followed any longer. */
@@ -33,8 +36,6 @@ export function closeReasonOf(thrown: unknown): CloseReason {
     case undefined:
     default:
       if (isPassing(thrown)) return { code: tryAgainLater, text: reason ?? "SERVICE_UNAVAILABLE" };
-      return reason === undefined
-        ? { code: internalError, text: "an unexpected error occurred" }
-        : { code: policyViolation, text: reason };
+      return reason === undefined ? internalError : { code: policyViolation, text: reason };
   }
 }

@@ -16,6 +16,7 @@ import type { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_servi
 import { Backoff } from "../../../lib/async/backoff.ts";
 import { isPassing } from "../events/followed-task.ts";
 import { refusalOf } from "../http/http-error.ts";
+import { answerText } from "../routes/waldiez/answer-text.ts";
 
 /** So many may wait. */
 const longestQueue = 32;
@@ -36,6 +37,8 @@ export interface GivenAnswersNeeds {
   readonly taskio: Pick<Client<typeof TaskIOService>, "sendInput">;
   /** Carries an answer to a prompt out, unless the caller may not just then, and takes it down. */
   readonly guarded: (promptId: string, work: () => Promise<void>) => Promise<void>;
+  /** Is told of what must not happen. */
+  readonly onDefect: (thrown: unknown) => void;
   /** Aborts when the server stops: nothing is repeated any more. */
   readonly closing: AbortSignal;
 }
@@ -74,7 +77,8 @@ export class GivenAnswers {
     try {
       await this.#needs.guarded(given.request_id, async () => await this.#send(given));
     } catch (thrown) {
-      const { message, reason } = refusalOf(thrown, "waldiez");
+      const { status, message, reason, cause } = refusalOf(thrown, "waldiez");
+      if (status === 500) this.#needs.onDefect(cause);
       this.#tell({ error: message, ...(reason && { reason }), request_id: given.request_id });
     } finally {
       this.#waiting -= 1;
@@ -82,9 +86,9 @@ export class GivenAnswers {
     }
   }
 
-  async #send({ request_id: promptId, data: text }: GivenAnswer): Promise<void> {
+  async #send({ request_id: promptId, data }: GivenAnswer): Promise<void> {
     const { taskio, taskId, closing } = this.#needs;
-    const input = { taskId, promptId, text, requestId: randomUUID() };
+    const input = { taskId, promptId, text: answerText(data), requestId: randomUUID() };
     const untilMs = performance.now() + repeatForMs;
     const backoff = new Backoff({ firstMs: 100, maxMs: 3_000 });
     for (;;) {

@@ -18,7 +18,7 @@ import { Bell } from "../../../lib/async/bell.ts";
 import { delay } from "../../../lib/async/delay.ts";
 import type { News } from "../events/followed-task.ts";
 import { answerPings } from "./answer-pings.ts";
-import { type CloseReason, closeReasonOf, ended, goingAway } from "./close-reason.ts";
+import { type CloseReason, closeReasonOf, ended, goingAway, internalError } from "./close-reason.ts";
 import type { GivenAnswers } from "./given-answers.ts";
 import type { TranscriptFrames } from "./transcript-frames.ts";
 
@@ -36,6 +36,8 @@ export interface TaskSocketNeeds {
   readonly answers: Pick<GivenAnswers, "settled">;
   /** A line to end a completed task with. */
   readonly lastLine?: string | undefined;
+  /** Is told of what must not happen. */
+  readonly onDefect: (thrown: unknown) => void;
   /** Aborts when the server stops. */
   readonly closing: AbortSignal;
   /** To be told that the socket is closed, which ends the news. */
@@ -90,7 +92,7 @@ class TaskSocket {
 
   /** Sends frames until there are no more, or the socket is closed (W1). */
   async #write(): Promise<CloseReason> {
-    const { status, news, frames } = this.#needs;
+    const { status, news, frames, onDefect } = this.#needs;
     this.#send([status]);
     try {
       for await (const item of news) {
@@ -105,7 +107,9 @@ class TaskSocket {
       }
       return ended;
     } catch (thrown) {
-      return closeReasonOf(thrown);
+      const reason = closeReasonOf(thrown);
+      if (reason === internalError) onDefect(thrown);
+      return reason;
     } finally {
       clearTimeout(this.#lineTimer);
     }

@@ -42,6 +42,8 @@ let endpoint: WebSocketEndpoint;
 let server: Server;
 let address: string;
 let acts: unknown[];
+/** What the endpoint logs as failures. */
+let failures: unknown[];
 
 /** Its latest task is the one that there is. */
 const scheduleId = randomUUID();
@@ -49,6 +51,7 @@ const scheduleId = randomUUID();
 beforeEach(async () => {
   opened = new AsyncDisposableStack();
   acts = [];
+  failures = [];
   const taskId = randomUUID();
   taskio = new FakeTaskIO(taskId);
   task = create(TaskSchema, {
@@ -98,7 +101,7 @@ beforeEach(async () => {
       },
     },
     isAllowedOrigin: ({ headers: { origin } }) => origin === undefined || origin === server.url,
-    log,
+    log: Object.assign(logger("gateway", "silent"), { error: (fields: unknown) => failures.push(fields) }),
   });
   server = await serve({
     host: "127.0.0.1",
@@ -391,6 +394,13 @@ describe("an answer", () => {
     });
   });
 
+  test("without text is one, however clients of the Waldiez runner write that", async () => {
+    const peer = await watching();
+    for (const data of ["", "\n", '""', "''", "/\n"]) peer.send({ request_id: "p1", data });
+    await until("the answers are there", () => taskio.answers.length === 5);
+    expect(taskio.answers.map(({ text }) => text)).toEqual(["", "", "", "", ""]);
+  });
+
   test("by a token that may only look is refused, and the socket lives on", async () => {
     const peer = await watching(bearer("mute"));
     peer.send({ request_id: "p1", data: "Ada" });
@@ -398,6 +408,17 @@ describe("an answer", () => {
     taskio.say(printed("on\n"));
     await peer.heard(1, "print");
     expect(taskio.answers).toEqual([]);
+  });
+
+  test("that meets a defect is told so without its text, and the defect is logged", async () => {
+    taskio.refusals.push(new TypeError("private"));
+    const peer = await watching();
+    peer.send({ request_id: "p1", data: "Ada" });
+    expect((await peer.heard(2))[1]).toEqual({
+      error: "An unexpected error occurred.",
+      request_id: "p1",
+    });
+    expect(failures).toEqual([expect.objectContaining({ err: expect.anything() })]);
   });
 
   test("is repeated under the same name while nobody answers", async () => {

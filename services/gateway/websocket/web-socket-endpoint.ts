@@ -85,7 +85,7 @@ interface Asking {
 }
 
 async function serve(needs: WebSocketNeeds, asking: Asking): Promise<void> {
-  const { socket, closing } = asking;
+  const { socket, requestId, closing } = asking;
   const over = new AbortController();
   socket.on("error", () => socket.destroy());
   socket.once("close", () => over.abort());
@@ -96,10 +96,12 @@ async function serve(needs: WebSocketNeeds, asking: Asking): Promise<void> {
   if (peer === undefined) return over.abort();
   const { shaken, news } = admitted;
   const { taskId, name } = shaken.task;
+  const onDefect = (err: unknown): void => needs.log.error({ err, requestId }, "WebSocket failed");
   const answers = new GivenAnswers(peer, {
     taskId,
     taskio: shaken.clients.taskio,
     guarded: guardedBy(needs.conduct, asking, shaken),
+    onDefect,
     closing,
   });
   await taskSocket(peer, {
@@ -108,6 +110,7 @@ async function serve(needs: WebSocketNeeds, asking: Asking): Promise<void> {
     frames: new TranscriptFrames({ taskId: shaken.shownId, after: shaken.after }),
     answers,
     lastLine: lastLineOf(name, shaken.shownId),
+    onDefect,
     closing,
     over,
   });

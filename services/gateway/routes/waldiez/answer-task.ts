@@ -2,6 +2,7 @@ import { z } from "zod";
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
+import { answerText } from "./answer-text.ts";
 import { findTask } from "./found-task.ts";
 import { taskIdParams, taskNotFound } from "./task-id.ts";
 import { answerTasks } from "./waldiez-access.ts";
@@ -10,9 +11,6 @@ const answer = z.object({
   request_id: z.string().describe("The question: the task's `input_request_id`."),
   data: z.string(),
 });
-
-/** What clients send for an answer without text. */
-const nothing = new Set(["\n", '""', "''", "/\n"]);
 
 /** `POST /api/v1/tasks/{id}/input`: answers what a task asked. */
 export function answerTask(): HttpRoute {
@@ -49,10 +47,12 @@ async function answered(
   const task = found.kind === "plain" ? found.task : found.last;
   // A question that is not open any more is not told from one that never was.
   if (task === undefined) throw invalidRequest();
-  const text = nothing.has(data) ? "" : data;
   const { signal } = call;
   try {
-    await call.clients.taskio.sendInput({ taskId: task.taskId, promptId, text }, { signal });
+    await call.clients.taskio.sendInput(
+      { taskId: task.taskId, promptId, text: answerText(data) },
+      { signal },
+    );
   } catch (thrown) {
     const { reason } = fromConnectError(thrown);
     if (reason === "TASK_NOT_FOUND") throw taskNotFound();
