@@ -72,8 +72,8 @@ async function rescheduled(
   // What stays as it is need not be sent, unless the type changes.
   const current = timing?.kind.case === "cron" ? timing.kind.value : undefined;
   const words = fields.cron_expression ?? (type === "cron" ? current : undefined);
-  const isEndOnly = type === "once" && fields.scheduled_time == null && fields.expires_at == null;
-  if (isEndOnly) return { kind: "scheduled", schedule, last };
+  const staysOnce = type === "once" && timing?.kind.case === "at";
+  if (staysOnce && isEmpty({ ...fields, schedule_type: null })) return { kind: "scheduled", schedule, last };
   const wanted = wantedSchedule({ ...fields, schedule_type: type, cron_expression: words });
   if (wanted === undefined) throw new TypeError("a schedule of a type asks for nothing");
   const paths = ["timing", ...(wanted.kind === "once" || fields.expires_at != null ? ["ends_at"] : [])];
