@@ -7,8 +7,8 @@ import type { HttpRoute } from "./route.ts";
 const about = `The routes of the Waldiez runner and of two workflow engines, and what is new beside them.
 Everything else is served by gRPC, gRPC-web, Connect and JSON on the same port.
 
-Every answer has an \`X-Request-Id\`, which is the caller's own where it sent one. Requests that make something take an
-\`Idempotency-Key\` of at most 100 characters: a repeat with the same key makes nothing again and answers the same.
+Every answer has an \`X-Request-Id\`, which is the caller's own where it sent one. Requests that make a task, a workflow or a run take
+an \`Idempotency-Key\` of at most 100 characters: a repeat with the same key makes nothing again and answers the same.
 What is unavailable for the moment is answered with 503, what is too much at once with 429; both have \`Retry-After\`.`;
 
 const scopes: Readonly<Record<Scope, string>> = {
