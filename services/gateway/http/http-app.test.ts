@@ -15,6 +15,7 @@ const log = logger("gateway", "silent");
 const opened = new AsyncDisposableStack();
 const limits = { fileBytes: 1_000, files: 1, fieldBytes: 20, fields: 2 };
 const responses = { 200: { description: "Done." } };
+const formType = "application/x-www-form-urlencoded";
 const look = { audiences: ["tasks-api"], scope: "read" } as const;
 
 let url: string;
@@ -121,6 +122,7 @@ describe("httpApp", () => {
     ["of an unknown kind", 415, { headers: { "content-type": "text/csv" }, body: "a,b" }],
     ["a multipart form where none is taken", 415, { body: new FormData() }],
     ["too large", 413, { headers: { "content-type": "application/json" }, body: " ".repeat(70_000) }],
+    ["a form of too many fields", 413, { headers: { "content-type": formType }, body: "a&".repeat(3_000) }],
   ])("refuses a body that is %s with %i", async (_, status, { headers = {}, body }: SentBody) => {
     const all = { ...bearing("good"), ...headers };
     const answer = await fetch(`${url}/problem`, { method: "POST", headers: all, body });

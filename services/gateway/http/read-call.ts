@@ -7,6 +7,9 @@ import type { BodyKind, HttpRoute, RouteBody } from "./route.ts";
 /** The largest body of a route that says nothing else, in bytes. */
 export const defaultMaxBytes = 64 * 1024;
 
+/** How many fields a query or a form has at most. */
+const maxFields = 2_500;
+
 /** What each kind of body is called in `content-type`. */
 export const mediaTypes: Readonly<Record<BodyKind, string>> = {
   json: "application/json",
@@ -21,7 +24,7 @@ export interface ReadCall {
   readonly body: unknown;
 }
 
-/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with every fault, and 400, 413 or 415 for a body that can not be read. */
+/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with every fault, 413 for too many fields, and 400, 413 or 415 for a body that can not be read. */
 export async function readCall(
   { params, query, body }: HttpRoute,
   request: ServerRequest,
@@ -53,16 +56,27 @@ export function checkedBody<Schema extends z.ZodType>(schema: Schema, fields: un
 /** A query as an object: a name that comes more than once has a list. */
 function queryOf(url: string): Record<string, string | string[]> {
   const from = url.indexOf("?");
-  return fieldsOf(new URLSearchParams(from < 0 ? "" : url.slice(from + 1)));
+  return fieldsOf(from < 0 ? "" : url.slice(from + 1));
 }
 
-function fieldsOf(pairs: URLSearchParams): Record<string, string | string[]> {
+/** Throws HttpRefusal 413 for too many fields, before the work of reading them is done. */
+function fieldsOf(text: string): Record<string, string | string[]> {
+  if (hasMoreThan(maxFields, text)) {
+    throw new HttpRefusal(413, `there are more than ${maxFields} fields`, { reason: "TOO_LARGE" });
+  }
   const fields = Object.create(null) as Record<string, string | string[]>;
-  for (const [name, value] of pairs) {
+  for (const [name, value] of new URLSearchParams(text)) {
     const before = fields[name];
-    fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    if (Array.isArray(before)) before.push(value);
+    else fields[name] = before === undefined ? value : [before, value];
   }
   return fields;
+}
+
+function hasMoreThan(most: number, text: string): boolean {
+  let count = 1;
+  for (let at = text.indexOf("&"); at >= 0 && count <= most; at = text.indexOf("&", at + 1)) count += 1;
+  return count > most;
 }
 
 async function sentBody(body: RouteBody, request: ServerRequest): Promise<unknown> {
@@ -71,7 +85,7 @@ async function sentBody(body: RouteBody, request: ServerRequest): Promise<unknow
   if (bytes.length === 0 && (body.optional === true || kind === undefined)) return undefined;
   if (kind === undefined || !body.kinds.includes(kind)) throw unsupported(body);
   const text = utf8(bytes);
-  if (kind === "form") return fieldsOf(new URLSearchParams(text));
+  if (kind === "form") return fieldsOf(text);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
