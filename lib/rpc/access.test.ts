@@ -64,6 +64,14 @@ test("the table names every public procedure and no other", () => {
   expect(Object.keys(publicAccess).toSorted()).toEqual(methods.map(({ name }) => name).toSorted());
 });
 
+// By GET the request stands in the URL, and so in the logs of every proxy; and the page of any origin may make it.
+test("no procedure that takes credentials in its request may be called by GET", () => {
+  const open = methods.filter(({ audiences }) => audiences === "open");
+  const byGet = open.filter(({ method }) => method.idempotency === Idempotency.NO_SIDE_EFFECTS);
+  const fields = byGet.flatMap(({ name, method }) => method.input.fields.map((field) => [name, field.name]));
+  expect(fields).toEqual([]);
+});
+
 describe.each(methods)("$name", ({ method, audiences: letters }) => {
   test("takes a token of exactly the audiences that it is for", async () => {
     for (const [index, audience] of audiences.entries()) {
