@@ -1,5 +1,5 @@
 /*
- * Speaks HTTP/2 without TLS and keeps its sessions in order.
+ * Speaks HTTP/2, with TLS around it or without, and keeps its sessions in order.
  *
  *   H1. A session that never had a request ends after `firstRequestMs`, one
  *       without an open stream after `idleMs`; an open stream keeps it.

@@ -54,6 +54,7 @@ export function givenFaults(schedule: Schedule): FieldFault[] {
     last_failure: schedule.lastFailure !== undefined,
     client_id: schedule.clientId !== "",
     updated_at: schedule.updatedAt !== undefined,
+    starting: schedule.starting,
   };
   return Object.entries(given).flatMap(([name, isGiven]) => {
     return isGiven ? [invalid(`schedule.${name}`, "is not given by the caller")] : [];

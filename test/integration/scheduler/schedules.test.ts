@@ -330,6 +330,7 @@ describe("schedules and their clients", () => {
     expect((await client.updateSchedule(unended)).schedule?.nextFirings).toHaveLength(10);
     await expect(created({ endsAt: past })).rejects.toMatchObject({ code: Code.InvalidArgument });
     await expect(created({ updatedAt: past })).rejects.toMatchObject({ code: Code.InvalidArgument });
+    await expect(created({ starting: true })).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
   test("are stored once for one request", async () => {

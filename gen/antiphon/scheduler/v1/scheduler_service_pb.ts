@@ -1717,7 +1717,8 @@ export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE_
 export type CreateScheduleRequest = Message<"antiphon.scheduler.v1.CreateScheduleRequest"> & {
   /**
    * What is started when. `schedule_id`, `client_id`, `next_firings`,
-   * `created_at`, `updated_at` and the fields that begin with `last_` are not given.
+   * `created_at`, `updated_at`, `starting` and the fields that begin with `last_`
+   * are not given.
    *
    * @generated from field: antiphon.scheduler.v1.Schedule schedule = 1;
    */
