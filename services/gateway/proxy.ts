@@ -30,6 +30,7 @@ import { DomainError } from "../../lib/errors/domain-error.ts";
 import { type Caller, callerIn } from "../../lib/rpc/authenticate.ts";
 import { toConnectError } from "../../lib/rpc/to-connect-error.ts";
 import { addHeaders, forwardedHeaders } from "./forwarded-headers.ts";
+import { isOutage } from "./outage.ts";
 
 type Message = MessageInitShape<DescMessage>;
 
@@ -126,7 +127,7 @@ async function only(answers: AsyncIterable<Message>): Promise<Message> {
  */
 function passedOnError(thrown: unknown, { parent }: DescMethod, signal: AbortSignal): ConnectError {
   const error = ConnectError.from(thrown);
-  if (!signal.aborted && error.details.length === 0 && isOutage(error)) {
+  if (!signal.aborted && isOutage(error)) {
     const message = `the service behind ${parent.typeName} does not answer`;
     const metadata = { service: parent.typeName };
     return toConnectError(new DomainError("SERVICE_UNAVAILABLE", message, metadata, { cause: error }));
@@ -135,14 +136,4 @@ function passedOnError(thrown: unknown, { parent }: DescMethod, signal: AbortSig
   const passed = new ConnectError(error.rawMessage, error.code, crossing, undefined, error.cause);
   passed.details = error.details;
   return passed;
-}
-
-/**
- * Whether the connection failed and not the call: Connect says "aborted" or
- * "canceled" when a peer goes away in the middle, and "internal" with Node's
- * error as its cause for what it has no code for.
- */
-function isOutage({ code, cause }: ConnectError): boolean {
-  if (code === Code.Internal) return cause instanceof Error && "code" in cause;
-  return code === Code.Unavailable || code === Code.Aborted || code === Code.Canceled;
 }

@@ -16,6 +16,7 @@ import type { Entry, TaskNews } from "../../../gen/antiphon/taskio/v1/transcript
 import { Backoff } from "../../../lib/async/backoff.ts";
 import type { Reason } from "../../../lib/errors/domain-error.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
+import { isOutage } from "../outage.ts";
 
 /** What is followed, and from where. */
 export interface Following {
@@ -88,9 +89,5 @@ export function cursorOf({ attempt, seq }: Pick<Entry, "attempt" | "seq">): stri
 
 /** Whether an outage is the cause, which has a reason only where a service told of it. */
 export function isPassing(thrown: unknown): boolean {
-  const { reason, code } = fromConnectError(thrown);
-  if (reason !== undefined) return passing.has(reason);
-  const { cause } = ConnectError.from(thrown);
-  if (code === Code.Internal) return cause instanceof Error && "code" in cause;
-  return code === Code.Unavailable || code === Code.Aborted || code === Code.Canceled;
+  return passing.has(fromConnectError(thrown).reason) || isOutage(ConnectError.from(thrown));
 }

@@ -39,6 +39,8 @@ export interface HttpAppNeeds {
   readonly log: Logger;
 }
 
+const callerGone = new HttpRefusal(499, "the caller hung up");
+
 /** Answers requests by their routes. Throws when two routes are the same. */
 export function httpApp(needs: HttpAppNeeds): HttpHandler {
   const find = routeFinder(needs.routes);
@@ -69,7 +71,9 @@ async function answer(
     style = found.route.style;
     answer = await routed(needs, found, { request, requestId, signal: hungUp.signal });
   } catch (thrown) {
-    const refusal = refusalOf(thrown, style);
+    const told = refusalOf(thrown, style);
+    // What was broken off because nobody waits for it is no outage.
+    const refusal = told.status === 503 && hungUp.signal.aborted ? callerGone : told;
     logRefusal(needs.log, request, requestId, refusal);
     answer = refusalAnswer(refusal, style, requestId);
   }

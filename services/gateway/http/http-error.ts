@@ -1,8 +1,9 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import type { Reason } from "../../../lib/errors/domain-error.ts";
+import { DomainError, type Reason } from "../../../lib/errors/domain-error.ts";
 import { fromConnectError } from "../../../lib/rpc/from-connect-error.ts";
 import { toConnectError } from "../../../lib/rpc/to-connect-error.ts";
+import { isOutage } from "../outage.ts";
 import { type FieldRefusal, HttpRefusal } from "./http-refusal.ts";
 import type { ErrorStyle, HttpAnswer } from "./route.ts";
 
@@ -31,7 +32,7 @@ const statusOf: Readonly<Partial<Record<Code, number>>> = {
 /** The refusal that a thrown value is, whatever threw it; 500 without text for a defect. */
 export function refusalOf(thrown: unknown, style: ErrorStyle): HttpRefusal {
   if (thrown instanceof HttpRefusal) return thrown;
-  const error = toConnectError(thrown);
+  const error = toConnectError(outageIn(thrown) ?? thrown);
   const { reason, message, faults } = fromConnectError(error);
   const status = statusFor(error.code, reason, style);
   if (status === 500) return new HttpRefusal(500, defectMessage, { cause: error.cause ?? error });
@@ -41,6 +42,12 @@ export function refusalOf(thrown: unknown, style: ErrorStyle): HttpRefusal {
     headers: headersOf(error, status),
     cause: error.cause,
   });
+}
+
+/** The outage that a call of a service behind met, which its caller may mend by trying again. */
+function outageIn(thrown: unknown): DomainError | undefined {
+  if (!(thrown instanceof ConnectError) || !isOutage(thrown)) return undefined;
+  return new DomainError("SERVICE_UNAVAILABLE", "a service behind does not answer", {}, { cause: thrown });
 }
 
 /** A refusal as its route's callers know refusals. */
