@@ -116,12 +116,27 @@ describe("httpApp", () => {
     expect(text).not.toContain("hunter2");
   });
 
+  test("lists the first faults of a body that is full of them", async () => {
+    const headers = { ...bearing("good"), "content-type": "application/json" };
+    const body = JSON.stringify({ name: "x", tags: Array(5_000).fill(0) });
+    const answer = await fetch(`${url}/problem`, { method: "POST", headers, body });
+    expect([answer.status, await answer.json()]).toMatchObject([422, { errors: { length: 100 } }]);
+  });
+
   test.each([
     ["no JSON", 422, { headers: { "content-type": "application/json" }, body: "{" }],
     ["no UTF-8", 422, { headers: { "content-type": "application/json" }, body: new Uint8Array([0xff]) }],
     ["of an unknown kind", 415, { headers: { "content-type": "text/csv" }, body: "a,b" }],
     ["a multipart form where none is taken", 415, { body: new FormData() }],
     ["too large", 413, { headers: { "content-type": "application/json" }, body: " ".repeat(70_000) }],
+    [
+      "too deep",
+      422,
+      {
+        headers: { "content-type": "application/json" },
+        body: `{"name":"x","more":${"[".repeat(9_000)}` + `${"]".repeat(9_000)}}`,
+      },
+    ],
     ["a form of too many fields", 413, { headers: { "content-type": formType }, body: "a&".repeat(3_000) }],
   ])("refuses a body that is %s with %i", async (_, status, { headers = {}, body }: SentBody) => {
     const all = { ...bearing("good"), ...headers };
@@ -265,7 +280,10 @@ function routes(): HttpRoute[] {
       path: "/problem",
       access: look,
       style: "problem",
-      body: { kinds: ["json", "form"], schema: z.object({ name: z.string() }) },
+      body: {
+        kinds: ["json", "form"],
+        schema: z.object({ name: z.string(), tags: z.array(z.string()).optional() }),
+      },
       handle: async ({ body }) => ({ status: 200, body }),
     }),
     httpRoute({

@@ -10,6 +10,12 @@ export const defaultMaxBytes = 64 * 1024;
 /** How many fields a query or a form has at most. */
 const maxFields = 2_500;
 
+/** So many faults of one request are listed; whoever has more has not read the documentation. */
+const maxFaults = 100;
+
+/** How far lists and objects may stand in each other: what is much deeper can not be written as JSON again. */
+const maxDepth = 1_000;
+
 /** What each kind of body is called in `content-type`. */
 export const mediaTypes: Readonly<Record<BodyKind, string>> = {
   json: "application/json",
@@ -24,7 +30,7 @@ export interface ReadCall {
   readonly body: unknown;
 }
 
-/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with every fault, 413 for too many fields, and 400, 413 or 415 for a body that can not be read. */
+/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with its faults, `maxFaults` of each part at most, 413 for too many fields, and 400, 413 or 415 for a body that can not be read. */
 export async function readCall(
   { params, query, body }: HttpRoute,
   request: ServerRequest,
@@ -45,7 +51,7 @@ export async function readCall(
   return { ...read, body: sent };
 }
 
-/** What a schema makes of the fields of a body that a route's `handle` read by itself. Throws HttpRefusal 422 with every fault. */
+/** What a schema makes of the fields of a body that a route's `handle` read by itself. Throws HttpRefusal 422 as `readCall`. */
 export function checkedBody<Schema extends z.ZodType>(schema: Schema, fields: unknown): z.output<Schema> {
   const faults: FieldRefusal[] = [];
   const read = checked(schema, fields, "body", faults);
@@ -86,11 +92,32 @@ async function sentBody(body: RouteBody, request: ServerRequest): Promise<unknow
   if (kind === undefined || !body.kinds.includes(kind)) throw unsupported(body);
   const text = utf8(bytes);
   if (kind === "form") return fieldsOf(text);
+  const value = parsed(text);
+  if (isDeeperThan(maxDepth, value))
+    throw invalid([{ at: ["body"], type: "too_big", message: `the body is deeper than ${maxDepth} levels` }]);
+  return value;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
     throw invalid([{ at: ["body"], type: "json_invalid", message: "the body is not JSON" }], cause);
   }
+}
+
+/** Looks level by level, because what calls itself for each one fails at the depths that are looked for. */
+function isDeeperThan(most: number, value: unknown): boolean {
+  let level = [value].filter(isContainer);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth >= most) return true;
+    level = level.flatMap((container) => Object.values(container).filter(isContainer));
+  }
+  return false;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function utf8(bytes: Buffer): string {
@@ -110,7 +137,7 @@ function checked(
   if (schema === undefined) return undefined;
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.slice(0, maxFaults)) {
     const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
     const input = valueAt(value, path);
     faults.push({
