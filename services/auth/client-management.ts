@@ -7,12 +7,15 @@
  *       rows locked in the order of `tokens.ts`.
  *   M3. What was taken back is known to this process before the caller hears of
  *       it.
- *   M4. Nobody ends or weakens itself, so the last that may manage clients stays.
+ *   M4. Nobody ends or weakens itself, and whoever does it to others is what it was
+ *       at that moment: such changes are made one at a time. So the last that may
+ *       manage clients stays, also when two would end each other.
  */
 import { randomUUID } from "node:crypto";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import type { Database } from "../../lib/postgres/database.ts";
 import type { Transaction } from "../../lib/postgres/session.ts";
+import { tokenRevoked } from "../../lib/rpc/tokens.ts";
 import { longestAccessTokenMs } from "./access-token.ts";
 import { type Actor, auditStore } from "./audit-store.ts";
 import type { Audience, NewClient } from "./client.ts";
@@ -100,6 +103,7 @@ export class ClientManagement {
    */
   async update(manager: Manager, name: string, changes: ClientChanges): Promise<StoredClient> {
     const { changed, hasLost } = await this.#db.transaction(async (transaction) => {
+      if (changes.disabled === true || changes.scopes !== undefined) await mayEnd(transaction, manager);
       const client = await this.#locked(transaction, manager, name);
       const { clientId } = client;
       const isEnded = changes.disabled === true && !client.isDisabled;
@@ -134,6 +138,7 @@ export class ClientManagement {
   /** Ends a client and takes all its tokens back. Rejects with CLIENT_NOT_FOUND, and with OWN_CLIENT (M4). */
   async delete(manager: Manager, name: string): Promise<void> {
     await this.#db.transaction(async (transaction) => {
+      await mayEnd(transaction, manager);
       const { clientId } = await this.#locked(transaction, manager, name);
       refuseOwn(manager, clientId, "delete");
       await clientStore(transaction).delete(clientId);
@@ -160,6 +165,16 @@ export class ClientManagement {
 function seen({ isAdmin }: Manager, name: string, client: StoredClient | undefined): StoredClient {
   if (client !== undefined && (isAdmin || client.audience !== "admin-api")) return client;
   throw new DomainError("CLIENT_NOT_FOUND", `there is no client ${name}`, { client_id: name });
+}
+
+/** Waits until nobody else ends or weakens clients. Throws TOKEN_REVOKED when that was done to the manager meanwhile (M4). */
+async function mayEnd(transaction: Transaction, { clientId }: Manager): Promise<void> {
+  const store = clientStore(transaction);
+  await store.lockEnding();
+  const own = await store.find(clientId);
+  // One that stands for another issuer's user has no record.
+  if (own === undefined) return;
+  if (own.isDisabled || own.isDeleted || !own.scopes.includes("write")) throw tokenRevoked();
 }
 
 function refuseOwn(manager: Manager, clientId: string, what: "disable" | "weaken" | "delete"): void {

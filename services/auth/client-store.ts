@@ -49,6 +49,8 @@ export interface ClientStore {
   find(clientId: string): Promise<StoredClient | undefined>;
   /** The client with this id or, when nobody has it as its id, this uid. Locked until the end of the transaction. */
   lock(name: string): Promise<StoredClient | undefined>;
+  /** Lets nobody else end or weaken clients until the end of the transaction. To be called before any is locked. */
+  lockEnding(): Promise<void>;
   /** As `lock`, without a lock. */
   get(name: string): Promise<StoredClient | undefined>;
   /**
@@ -116,6 +118,10 @@ export function clientStore(db: Queryable): ClientStore {
     find: (clientId) => one(sql`select ${columns} from auth.client where client_id = ${clientId}`),
 
     lock: (name) => one(sql`${named(name)} for update`),
+
+    async lockEnding() {
+      await db.query(sql`select pg_advisory_xact_lock(hashtext('auth.client'))`);
+    },
 
     get: (name) => one(named(name)),
 

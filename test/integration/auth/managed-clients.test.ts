@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Audience, type Client } from "../../../gen/antiphon/auth/v1/client_pb.ts";
 import { sql } from "../../../lib/postgres/sql.ts";
+import { until } from "../../support/until.ts";
 import {
   type AuthClient,
   AuthWorld,
@@ -258,6 +259,36 @@ describe("who manages clients", () => {
       updateMask: { paths: ["name"] },
     });
     expect(renamed.client).toMatchObject({ name: "me", disabled: false });
+  });
+
+  test("can not disable each other at once, so that nobody would be left", async () => {
+    const makes = async () => await admin.createClient({ audience: Audience.ADMIN_API });
+    const [one, other] = await Promise.all([makes(), makes()]);
+    const disables = async (by: typeof one, whom: typeof one): Promise<() => Promise<unknown>> => {
+      const credentials = { clientId: by.client?.clientId ?? "", clientSecret: by.clientSecret };
+      const { accessToken } = await replica.as().issueToken(credentials);
+      const clientId = whom.client?.clientId ?? "";
+      const change = { client: { clientId, disabled: true }, updateMask: { paths: ["disabled"] } };
+      return async () => await refused(replica.as(accessToken).updateClient(change));
+    };
+    const calls = [await disables(one, other), await disables(other, one)];
+    const ids = [one, other].map(({ client }) => client?.clientId ?? "");
+    // Both are under way before either may go on.
+    const outcomes = await world.db.transaction(async (transaction) => {
+      await transaction.query(sql`select from auth.client where client_id = any (${ids}::text[]) for update`);
+      const called = calls.map((call) => call());
+      await until("both wait", async () => {
+        const waiting = await world.db.query(
+          sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return waiting.length === 2;
+      });
+      return { called };
+    });
+    expect((await Promise.all(outcomes.called)).toSorted()).toEqual([
+      "TOKEN_REVOKED",
+      "nothing: it was answered",
+    ]);
   });
 
   test("is not who has tokens for tasks or workers", async () => {
