@@ -285,10 +285,8 @@ describe("who manages clients", () => {
       });
       return { called };
     });
-    expect((await Promise.all(outcomes.called)).toSorted()).toEqual([
-      "TOKEN_REVOKED",
-      "nothing: it was answered",
-    ]);
+    const told = await Promise.all(outcomes.called);
+    expect(new Set(told)).toEqual(new Set(["TOKEN_REVOKED", "nothing: it was answered"]));
   });
 
   test("is not who has tokens for tasks or workers", async () => {
