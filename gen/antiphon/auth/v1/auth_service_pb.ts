@@ -1234,7 +1234,7 @@ export const AuthService: GenService<{
   /**
    * DeleteClient removes a client. Its tokens are refused at once, its open streams
    * end, and its id is not given out again. What it created stays, for clients of
-   * `admin-api`.
+   * `admin-api`: its schedules go on firing, and its runs come to their end.
    *
    * Errors:
    * - NOT_FOUND `CLIENT_NOT_FOUND`: also when it was deleted before.
