@@ -127,8 +127,10 @@ export class Tokens {
   /** What a client may know of a token; undefined of one that is not good, or none of its business. */
   async introspect(asking: StoredClient, token: string): Promise<KnownToken | undefined> {
     const known = isRefreshToken(token) ? await this.#knownRefresh(token) : await this.#knownAccess(token);
-    const seesAll = asking.audience === "admin-api" || asking.audience === "clients-api";
-    return seesAll || known?.clientId === asking.clientId ? known : undefined;
+    if (known === undefined || known.clientId === asking.clientId || asking.audience === "admin-api")
+      return known;
+    // Whoever manages clients does not see those for `admin-api`.
+    return asking.audience === "clients-api" && known.audience !== "admin-api" ? known : undefined;
   }
 
   async #refreshIn(

@@ -212,6 +212,16 @@ describe("introspection", () => {
     expect(await activeFor("admin-api")).toBe(true);
   });
 
+  test("tells who manages clients nothing of an administrator's token", async () => {
+    const administrator = await firstClient(first, "admin-api");
+    const { accessToken, refreshToken } = await first.as().issueToken(administrator);
+    const manager = await firstClient(first, "clients-api");
+    for (const token of [accessToken, refreshToken]) {
+      expect((await first.as().introspectToken({ ...manager, token })).active).toBe(false);
+      expect((await first.as().introspectToken({ ...administrator, token })).active).toBe(true);
+    }
+  });
+
   test("finds no token good that was used, taken back, or never issued", async () => {
     const used = await issue();
     await refresh(used.refreshToken);

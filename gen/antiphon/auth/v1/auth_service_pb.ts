@@ -1101,8 +1101,8 @@ export const AuthService: GenService<{
   },
   /**
    * IntrospectToken answers whether a token is good, and whose (RFC 7662). A
-   * client may ask about its own tokens, one for `admin-api` or `clients-api` about
-   * all; to others no token is good. Needs the credentials of a client instead of a
+   * client may ask about its own tokens, one for `admin-api` about all, one for
+   * `clients-api` about all but those for `admin-api`; to others no token is good. Needs the credentials of a client instead of a
    * token. Only by POST: credentials have no place in a URL.
    *
    * Errors:

@@ -46,11 +46,20 @@ const node = z.looseObject({
   for_each: z.unknown().optional().describe("A list, or a template of one: the node is done for each item."),
 });
 
+/** More would be refused by the scheduler; looking at each of a million costs seconds. */
+const maxNodes = 10_000;
+
+const nodes = z.preprocess((value, context) => {
+  if (!Array.isArray(value) || value.length <= maxNodes) return value;
+  context.addIssue({ code: "custom", message: `holds more than ${maxNodes} nodes` });
+  return z.NEVER;
+}, z.array(node));
+
 /** The body that defines a workflow. */
 export const definitionBody = z.looseObject({
   name: z.string().describe("For people; at most 200 characters."),
   dag: z.looseObject({
-    nodes: z.array(node).describe("From 1 to 10,000 steps."),
+    nodes: nodes.describe("From 1 to 10,000 steps."),
     on_failure: z.string().nullish().describe("The node that is carried out when the run fails."),
   }),
   input_schema: z.unknown().optional().describe("A JSON Schema that the input of each run has to fulfil."),

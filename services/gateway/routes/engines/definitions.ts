@@ -50,6 +50,7 @@ function registerRoute(prefix: string): HttpRoute {
     description: "The same content is stored once and has one id. Fields that are not known are left out.",
     style: "waldiez",
     body: { kinds: ["json"], schema: definitionBody, maxBytes: maxDefinitionBytes },
+    headers: ["Idempotency-Key"],
     responses: {
       200: { description: "It is stored.", schema: z.object({ execution_id: executionId }) },
       400: refusalResponse("The workflow can not be carried out; all faults are named."),
@@ -82,6 +83,7 @@ function triggerRoute(prefix: string): HttpRoute {
       schema: z.object(startOptions).nullish(),
       maxBytes: 256 * 1024,
     },
+    headers: ["Idempotency-Key"],
     responses: {
       200: { description: "It is started.", schema: z.object({ instance_id: z.uuid() }) },
       400: refusalResponse("The input is not as the workflow wants it."),

@@ -40,6 +40,7 @@ function submitRoute(): HttpRoute {
       schema: definitionBody.extend(startOptions),
       maxBytes: maxDefinitionBytes,
     },
+    headers: ["Idempotency-Key"],
     responses: {
       200: {
         description: "It is stored.",
