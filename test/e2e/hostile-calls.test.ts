@@ -29,7 +29,10 @@ let ids: string[];
 const tokens = new Map<string, string>();
 
 beforeAll(async () => {
-  antiphon = await startAllInOne({ RATE_LIMIT_LOGINS_PER_SECOND: "0" });
+  antiphon = await startAllInOne({
+    RATE_LIMIT_LOGINS_PER_SECOND: "0",
+    RATE_LIMIT_CLIENT_LOGINS_PER_SECOND: "0",
+  });
   for (const { client_id, client_secret, audience } of antiphon.clients) {
     const body = new URLSearchParams({ client_id, client_secret });
     const answer = await fetch(`${antiphon.url}/auth/token`, { method: "POST", body });

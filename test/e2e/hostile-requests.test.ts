@@ -28,7 +28,9 @@ let tool: string;
 
 beforeAll(async () => {
   folder = opened.use(await temporaryFolder("schemathesis")).path;
-  antiphon = opened.use(await startAllInOne({ RATE_LIMIT_LOGINS_PER_SECOND: "0" }));
+  antiphon = opened.use(
+    await startAllInOne({ RATE_LIMIT_LOGINS_PER_SECOND: "0", RATE_LIMIT_CLIENT_LOGINS_PER_SECOND: "0" }),
+  );
   await run("/usr/bin/python3", ["-m", "venv", folder]);
   await run(join(folder, "bin/pip"), ["install", "--quiet", schemathesis], { env: environment({}) });
   tool = join(folder, "bin/schemathesis");

@@ -31,8 +31,8 @@ export class Conduct {
   }
 
   /**
-   * Carries a call out, unless its client changes too much at once, which rejects
-   * with RATE_LIMITED. An act that changes something, or a refused login, is taken
+   * Carries a call out, unless too much is changed at once by its client or from
+   * its address, which rejects with RATE_LIMITED. An act that changes something, or a refused login, is taken
    * down with the ids in what it is `about`.
    */
   async carryOut<Answer>(
@@ -58,8 +58,13 @@ export class Conduct {
   }
 
   /** Counts an act. Throws RATE_LIMITED. */
-  take({ caller, access }: Act): void {
-    if (caller !== undefined) this.#limits.takeChange(caller, access);
+  take({ caller, access, address }: Act): void {
+    if (caller !== undefined) this.#limits.takeChange(caller, access, address);
+  }
+
+  /** Counts a login that names a client, before it is looked whether it is that. Throws RATE_LIMITED. */
+  takeLoginAs(clientId: string): void {
+    this.#limits.takeLoginAs(clientId);
   }
 
   /** Takes an act down. */

@@ -64,12 +64,24 @@ export const edgeVariables = {
       "How often credentials may be tried from one network in a second, in the long run; 0 is no limit.",
     ),
   RATE_LIMIT_LOGINS_BURST: burst.default(100).describe("And how often at once."),
+  RATE_LIMIT_CLIENT_LOGINS_PER_SECOND: perSecond
+    .default(200)
+    .describe(
+      "How often credentials of one client may be tried in a second, in the long run; 0 is no limit. It should be above that of one network, else whoever knows a client's id can keep it out.",
+    ),
+  RATE_LIMIT_CLIENT_LOGINS_BURST: burst.default(1_000).describe("And how often at once."),
   RATE_LIMIT_CHANGES_PER_SECOND: perSecond
     .default(2_000)
     .describe(
       "How many calls of one client may change something in a second, in the long run; 0 is no limit.",
     ),
   RATE_LIMIT_CHANGES_BURST: burst.default(10_000).describe("And how many at once."),
+  RATE_LIMIT_ADDRESS_CHANGES_PER_SECOND: perSecond
+    .default(4_000)
+    .describe(
+      "How many calls from one network may change something in a second, whatever their clients, in the long run; 0 is no limit.",
+    ),
+  RATE_LIMIT_ADDRESS_CHANGES_BURST: burst.default(20_000).describe("And how many at once."),
   AUDIT_LOG: z
     .string()
     .min(1)
@@ -103,8 +115,20 @@ export function edgeSettingsOf(read: EdgeEnvironment): EdgeSettings {
     forceSsl: read.FORCE_SSL,
     forwardedForHops: read.FORWARDED_FOR_HOPS,
     rateLimits: {
-      logins: { perSecond: read.RATE_LIMIT_LOGINS_PER_SECOND, burst: read.RATE_LIMIT_LOGINS_BURST },
-      changes: { perSecond: read.RATE_LIMIT_CHANGES_PER_SECOND, burst: read.RATE_LIMIT_CHANGES_BURST },
+      logins: {
+        perNetwork: { perSecond: read.RATE_LIMIT_LOGINS_PER_SECOND, burst: read.RATE_LIMIT_LOGINS_BURST },
+        perClient: {
+          perSecond: read.RATE_LIMIT_CLIENT_LOGINS_PER_SECOND,
+          burst: read.RATE_LIMIT_CLIENT_LOGINS_BURST,
+        },
+      },
+      changes: {
+        perNetwork: {
+          perSecond: read.RATE_LIMIT_ADDRESS_CHANGES_PER_SECOND,
+          burst: read.RATE_LIMIT_ADDRESS_CHANGES_BURST,
+        },
+        perClient: { perSecond: read.RATE_LIMIT_CHANGES_PER_SECOND, burst: read.RATE_LIMIT_CHANGES_BURST },
+      },
     },
     auditLog: read.AUDIT_LOG,
   };

@@ -338,6 +338,57 @@ describe("limits", () => {
     expect((await ask(server, guess)).status).toBe(429);
   });
 
+  test("hold attempts in the name of one client from everywhere, by every way together", async () => {
+    const server = await start({
+      RATE_LIMIT_CLIENT_LOGINS_BURST: "2",
+      RATE_LIMIT_CLIENT_LOGINS_PER_SECOND: "0.01",
+      FORWARDED_FOR_HOPS: "1",
+    });
+    const form = (from: string) => ({
+      "content-type": "application/x-www-form-urlencoded",
+      "x-forwarded-for": from,
+    });
+    const basic = `Basic ${Buffer.from("c1:guess").toString("base64")}`;
+    const byField = {
+      path: "/auth/token",
+      headers: form("1.1.1.1"),
+      body: "client_id=c1&client_secret=guess",
+    };
+    const byBasic = { path: "/auth/revoke", body: "token=t" };
+    const byCall = {
+      path: issueToken,
+      headers: { ...json, "x-forwarded-for": "3.3.3.3" },
+      body: '{"clientId":"c1","clientSecret":"s1"}',
+    };
+    expect((await ask(server, byField)).status).toBe(401);
+    expect((await ask(server, byCall)).status).toBe(200);
+    const refused = await ask(server, byCall);
+    expect([refused.status, refused.text]).toEqual([429, expect.stringContaining("RATE_LIMITED")]);
+    const again = await ask(server, {
+      ...byBasic,
+      headers: { ...form("2.2.2.2"), authorization: basic },
+    });
+    expect([again.status, JSON.parse(again.text)]).toMatchObject([429, { reason: "RATE_LIMITED" }]);
+    expect(Number(again.headers["retry-after"])).toBeGreaterThan(1);
+    const other = { ...byField, body: "client_id=c2&client_secret=s1" };
+    expect((await ask(server, other)).status).toBe(200);
+  });
+
+  test("hold what is changed from one address, and not what is read", async () => {
+    const server = await start({
+      RATE_LIMIT_ADDRESS_CHANGES_BURST: "1",
+      RATE_LIMIT_ADDRESS_CHANGES_PER_SECOND: "0.01",
+      FORWARDED_FOR_HOPS: "1",
+    });
+    const from = (address: string) => ({ headers: { ...good, "x-forwarded-for": address } });
+    const client = createClient(SchedulerService, opened.use(networkTransport({ url: server.url })));
+    await client.submitTask({}, from("1.1.1.1"));
+    const refused = await client.submitTask({}, from("1.1.1.1")).catch((error: unknown) => error);
+    expect(fromConnectError(refused).reason).toBe("RATE_LIMITED");
+    await expect(client.submitTask({}, from("2.2.2.2"))).resolves.toBeDefined();
+    await expect(client.getTask({ taskId: "t1" }, from("1.1.1.1"))).resolves.toBeDefined();
+  });
+
   test("hold what a client changes, and not what it reads", async () => {
     const server = await start({ RATE_LIMIT_CHANGES_BURST: "1", RATE_LIMIT_CHANGES_PER_SECOND: "0.01" });
     const client = createClient(SchedulerService, opened.use(networkTransport({ url: server.url })));

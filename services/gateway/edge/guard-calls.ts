@@ -27,7 +27,11 @@ export function guardCalls(conduct: Conduct): Interceptor {
     if (!request.stream)
       return await conduct.carryOut(
         act,
-        () => next(request),
+        async () => {
+          const named = act.isLogin ? clientNamedIn(request.message) : undefined;
+          if (named !== undefined) conduct.takeLoginAs(named);
+          return await next(request);
+        },
         (answer) => [request.message, answer?.message],
       );
     const streamed = async (changed: StreamRequest) => (await next(changed)) as StreamResponse;
@@ -37,6 +41,12 @@ export function guardCalls(conduct: Conduct): Interceptor {
 }
 
 const attach = nameOf(TaskIOService.method.attach);
+
+/** The client that a request for or about a token says it is from. */
+function clientNamedIn(message: object): string | undefined {
+  const { clientId } = message as { readonly clientId?: unknown };
+  return typeof clientId === "string" && clientId !== "" ? clientId : undefined;
+}
 
 type Streamed = (request: StreamRequest) => Promise<StreamResponse>;
 

@@ -1,13 +1,20 @@
 /*
- * How often who may do what, in this process.
+ * How often who may do what, in this process. Loopback is an address as any other.
  *
- *   R1. Credentials are tried so often from one network: guessing is slow, and
- *       nobody makes auth compute digests without end.
- *   R2. A client changes so much; what it reads, and what workers report, is not
- *       counted.
- *   R3. Memory is bounded: the caller that was longest not seen is forgotten, which
- *       gives it a full allowance again.
+ *   R1. Credentials are tried so often from one network, before anything of the
+ *       request is read: guessing is slow, and nobody makes auth compute digests
+ *       without end.
+ *   R2. They are tried so often in the name of one client, wherever from. Anybody
+ *       may name a client, so this limit has to be above that of one network: else
+ *       whoever knows a client's id would keep it out from a single place.
+ *   R3. A client changes so much, and all that come from one network do together.
+ *       What they read, and what workers report, is not counted. What its client's
+ *       limit refuses does not count for the network.
+ *   R4. Memory is bounded: the caller that was longest not seen is forgotten, which
+ *       gives it a full allowance again; and names that nobody has checked are kept
+ *       as digests, however long they are.
  */
+import { createHash } from "node:crypto";
 import { ShortMemory } from "../../../lib/async/short-memory.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import type { Access } from "../../../lib/rpc/access.ts";
@@ -21,43 +28,66 @@ export interface Rate {
   readonly perSecond: number;
 }
 
+/** Limits that hold both. */
+export interface CallerRates {
+  readonly perNetwork: Rate;
+  readonly perClient: Rate;
+}
+
 export interface RateLimitSettings {
-  /** For attempts at credentials, per network. */
-  readonly logins: Rate;
-  /** For calls that change something, per client. */
-  readonly changes: Rate;
+  /** For attempts at credentials. */
+  readonly logins: CallerRates;
+  /** For calls that change something. */
+  readonly changes: CallerRates;
 }
 
 const rememberedCallers = 100_000;
 
 /** Counts calls. */
 export class RateLimits {
-  readonly #logins: Counter;
-  readonly #changes: Counter;
+  readonly #logins: Counters;
+  readonly #changes: Counters;
 
   /** `nowMs` is a monotonic clock. */
   constructor({ logins, changes }: RateLimitSettings, nowMs = () => performance.now()) {
-    this.#logins = new Counter(logins, nowMs);
-    this.#changes = new Counter(changes, nowMs);
+    this.#logins = countersOf(logins, nowMs);
+    this.#changes = countersOf(changes, nowMs);
   }
 
-  /** Counts an attempt to get, use up or ask about a token without one (R1). Throws RATE_LIMITED. */
+  /** Counts an attempt to get, use up or ask about a token without one, by where it comes from (R1). Throws RATE_LIMITED. */
   takeLogin(address: string): void {
-    const waitMs = this.#logins.take(callerNetwork(address));
+    const waitMs = this.#logins.perNetwork.take(callerNetwork(address));
     if (waitMs > 0) throw limited(`too many attempts from ${address}`, waitMs);
   }
 
-  /** Counts a call that its caller may make (R2). Throws RATE_LIMITED. */
-  takeChange({ clientId }: Pick<Caller, "clientId">, access: Access): void {
+  /** Counts the same attempt by the client that it names, which may be none of ours (R2). Throws RATE_LIMITED. */
+  takeLoginAs(clientId: string): void {
+    const waitMs = this.#logins.perClient.take(createHash("sha256").update(clientId).digest("base64"));
+    if (waitMs > 0) throw limited("too many attempts in the name of this client", waitMs);
+  }
+
+  /** Counts a call that its caller may make (R3). Throws RATE_LIMITED. */
+  takeChange({ clientId }: Pick<Caller, "clientId">, access: Access, address: string): void {
     if (!changesSomething(access)) return;
-    const waitMs = this.#changes.take(clientId);
-    if (waitMs > 0) throw limited(`the client ${clientId} changes too much at once`, waitMs);
+    const clientWaitMs = this.#changes.perClient.take(clientId);
+    if (clientWaitMs > 0) throw limited(`the client ${clientId} changes too much at once`, clientWaitMs);
+    const networkWaitMs = this.#changes.perNetwork.take(callerNetwork(address));
+    if (networkWaitMs > 0) throw limited(`too much is changed at once from ${address}`, networkWaitMs);
   }
 }
 
 /** Whether a call by this rule changes something in somebody's name. */
 export function changesSomething(access: Access): boolean {
   return access !== "open" && (access.scope === "write" || access.scope === "answer");
+}
+
+interface Counters {
+  readonly perNetwork: Counter;
+  readonly perClient: Counter;
+}
+
+function countersOf({ perNetwork, perClient }: CallerRates, nowMs: () => number): Counters {
+  return { perNetwork: new Counter(perNetwork, nowMs), perClient: new Counter(perClient, nowMs) };
 }
 
 class Counter {

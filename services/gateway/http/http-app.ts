@@ -102,6 +102,7 @@ async function routed(
       signal,
       headers: request.headers,
       address,
+      countLogin: (clientId) => conduct?.takeLoginAs(clientId),
       clients: serviceClients(transports, callerHeaders(request, { requestId, authorization }), fresh),
       parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
     });

@@ -74,6 +74,8 @@ export interface HttpCall<Params = unknown, Query = unknown, Body = unknown> {
   readonly requestId: string;
   /** Aborts when the caller hangs up. */
   readonly signal: AbortSignal;
+  /** Counts that the call tries credentials of a client; to be called before it is looked whether they are good. Throws RATE_LIMITED. */
+  readonly countLogin: (clientId: string) => void;
   /** The services behind, called with what the caller bears. */
   readonly clients: ServiceClients;
   /** The parts of a multipart body, in order; each file must be read before the next part comes. */

@@ -30,9 +30,10 @@ export function introspectRoutes(): readonly HttpRoute[] {
       style: "oauth",
       body: { kinds: ["form", "json"], schema: tokenQuestion },
       responses: { 200: { description: "What is known of the token.", schema: introspection } },
-      async handle({ body, headers, clients }) {
-        const { authorization } = headers;
-        const client = shownClient(body, authorization);
+      async handle(call) {
+        const { body, clients } = call;
+        const { authorization } = call.headers;
+        const client = shownClient(call);
         if (client === undefined) throw clientRefused(authorization);
         const known = await clients.auth
           .introspectToken({ ...client, token: body.token })

@@ -24,9 +24,10 @@ export function revokeRoutes(): readonly HttpRoute[] {
       style: "oauth",
       body: { kinds: ["form", "json"], schema: tokenQuestion },
       responses: { 200: { description: "The token is refused from now on, or was none." } },
-      async handle({ body, headers, clients }) {
-        const { authorization } = headers;
-        const client = shownClient(body, authorization);
+      async handle(call) {
+        const { body, clients } = call;
+        const { authorization } = call.headers;
+        const client = shownClient(call);
         if (client === undefined) throw clientRefused(authorization);
         await clients.auth.revokeToken({ ...client, token: body.token }).catch((thrown: unknown) => {
           throw oauthRefusal(thrown, { authorization });

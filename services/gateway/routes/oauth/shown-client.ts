@@ -1,4 +1,5 @@
 import { HttpRefusal } from "../../http/http-refusal.ts";
+import type { HttpCall } from "../../http/route.ts";
 import { clientRefused } from "./oauth-refusal.ts";
 
 /** A client's id and secret, as a request shows them. */
@@ -15,16 +16,26 @@ export interface ClientFields {
 
 /**
  * Who a request says that it is from: by HTTP Basic, or by its fields, but not by
- * both (RFC 6749 §2.3); undefined when it does not say. A header of another scheme
+ * both (RFC 6749 §2.3); undefined when it does not say. One that says so counts as
+ * a login of that client. A header of another scheme
  * says nothing about the client.
  *
  * Throws `invalid_client` for a Basic header that can not be read, and
- * `invalid_request` for a secret that comes both ways.
+ * `invalid_request` for a secret that comes both ways, and RATE_LIMITED.
  */
-export function shownClient(
-  fields: ClientFields,
-  authorization: string | undefined,
-): ShownClient | undefined {
+export function shownClient({
+  body,
+  headers,
+  countLogin,
+}: Pick<HttpCall<unknown, unknown, ClientFields>, "body" | "headers" | "countLogin">):
+  | ShownClient
+  | undefined {
+  const shown = clientIn(body, headers.authorization);
+  if (shown !== undefined) countLogin(shown.clientId);
+  return shown;
+}
+
+function clientIn(fields: ClientFields, authorization: string | undefined): ShownClient | undefined {
   const isBasic = authorization !== undefined && /^basic\b/i.test(authorization);
   if (!isBasic) return pair(fields.client_id ?? "", fields.client_secret ?? "");
   if (typeof fields.client_secret === "string") {

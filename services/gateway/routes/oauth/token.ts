@@ -49,7 +49,7 @@ const grants: Readonly<
 > = {
   async client_credentials(call, issuerOf) {
     const { authorization } = call.headers;
-    const client = shownClient(call.body, authorization);
+    const client = shownClient(call);
     if (client === undefined) throw requestRefused("client_id and client_secret are required");
     try {
       const request = { ...client, scopes: scopesOf(call.body.scope) };
@@ -65,7 +65,7 @@ const grants: Readonly<
     const { authorization } = call.headers;
     const { refresh_token: refreshToken, scope } = call.body;
     if (!refreshToken) throw requestRefused("refresh_token is required");
-    const client = shownClient(call.body, authorization);
+    const client = shownClient(call);
     try {
       const request = { refreshToken, scopes: scopesOf(scope), ...client };
       return tokenAnswer(
