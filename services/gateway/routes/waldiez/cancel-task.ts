@@ -52,7 +52,7 @@ async function cancelled(found: FoundTask, finding: Finding): Promise<void> {
   await untilEnded(task.runId, finding);
 }
 
-/** Resolves when a run has ended, or after a moment. */
+/** Resolves when a run has ended, after a moment, or when nobody can say any more: the cancel is accepted all the same. */
 async function untilEnded(runId: string, { clients, signal }: Finding): Promise<void> {
   const late = AbortSignal.timeout(endMs);
   try {
@@ -62,7 +62,8 @@ async function untilEnded(runId: string, { clients, signal }: Finding): Promise<
     );
     // The stream ends with the run.
     for await (const _ of news);
-  } catch (thrown) {
-    if (!late.aborted) throw thrown;
+  } catch {
+    // What is wrong with the watch, the look at the task that follows meets as well.
+    signal.throwIfAborted();
   }
 }
