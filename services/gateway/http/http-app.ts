@@ -14,6 +14,7 @@ import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authe
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
 import { callerAddressHeader } from "../edge/caller-address.ts";
 import type { Conduct } from "../edge/conduct.ts";
+import { callerHeaders } from "./caller-headers.ts";
 import { type FindRoute, type FoundRoute, routeFinder } from "./find-route.ts";
 import { refusalAnswer, refusalOf } from "./http-error.ts";
 import { HttpRefusal } from "./http-refusal.ts";
@@ -127,19 +128,6 @@ async function authorizationOf(
   if (headers.authorization !== undefined || anonymous === undefined || localCaller === undefined)
     return headers.authorization;
   return await localAuthorization(headers, localCaller);
-}
-
-/** What goes along to the services behind. */
-function callerHeaders(
-  { headers }: ServerRequest,
-  { requestId, authorization }: { readonly requestId: string; readonly authorization: string | undefined },
-): Headers {
-  const passed = new Headers({ "x-request-id": requestId });
-  if (typeof headers["traceparent"] === "string") passed.set("traceparent", headers["traceparent"]);
-  const address = headers[callerAddressHeader];
-  if (typeof address === "string") passed.set(callerAddressHeader, address);
-  if (authorization !== undefined) passed.set("authorization", authorization);
-  return passed;
 }
 
 function logRefusal(log: Logger, { method }: ServerRequest, requestId: string, refusal: HttpRefusal): void {

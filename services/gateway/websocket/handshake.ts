@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Task } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import type { Caller } from "../../../lib/rpc/authenticate.ts";
+import { callerHeaders } from "../http/caller-headers.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
 import { type ServiceClients, type ServiceTransports, serviceClients } from "../http/service-clients.ts";
 import type { WaldiezStatus } from "../routes/status-names.ts";
@@ -44,7 +45,9 @@ export async function handshake(
 ): Promise<Handshake> {
   const { shownId, query } = asked(request.url ?? "");
   const { caller, token } = await bearerOf(request, bearer);
-  const clients = serviceClients(transports, new Headers({ "x-request-id": requestId }), token);
+  // The token may stand elsewhere than in a header, and is asked for with each call.
+  const headers = callerHeaders(request, { requestId, authorization: undefined });
+  const clients = serviceClients(transports, headers, token);
   const found = await findTask(shownId, { clients, signal: AbortSignal.timeout(lookMs) });
   const status = statusOfFound(found, new Date());
   const task = found.kind === "plain" ? found.task : found.last;

@@ -42,6 +42,8 @@ let endpoint: WebSocketEndpoint;
 let server: Server;
 let address: string;
 let acts: unknown[];
+/** What came along with the last call of the scheduler. */
+let passedOn: Headers;
 /** What the endpoint logs as failures. */
 let failures: unknown[];
 
@@ -73,7 +75,8 @@ beforeEach(async () => {
       check: async () => undefined,
       routes: (router) => {
         router.service(SchedulerService, {
-          getTask(request) {
+          getTask(request, { requestHeader }) {
+            passedOn = requestHeader;
             if (request.taskId === taskId) return { task };
             throw new DomainError("TASK_NOT_FOUND", `there is no task ${request.taskId}`);
           },
@@ -158,6 +161,16 @@ describe("a handshake", () => {
     await watching(bearer("good"), `${address}/`);
     await watching(bearer("good"), `${server.url}/ws/${taskio.taskId.replaceAll("-", "")}`);
     expect(taskio.watching).toBe(2);
+  });
+
+  test("tells the services behind where it came from, its name and its trace", async () => {
+    const told = {
+      "x-antiphon-caller-address": "192.0.2.7",
+      "x-request-id": "mine-1",
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    };
+    await watching({ headers: told }, `${address}?access_token=good`);
+    expect(Object.fromEntries(passedOn)).toMatchObject({ ...told, authorization: "Bearer good" });
   });
 
   test("takes a cookie only from pages of this server", async () => {
