@@ -1,14 +1,30 @@
+/*
+ * Streams a task's news as server-sent events.
+ *
+ *   V1. A stream has a place of its client's and its task's from its first piece
+ *       of news until its response is closed, however that comes about.
+ *   V2. A reader that takes nothing for `stalledAfterMs` is cut off, so that a place,
+ *       and the stream behind, is not held for nobody.
+ */
 import { z } from "zod";
 import { merge } from "../../../lib/async/merge.ts";
+import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { refusalOf } from "../http/http-error.ts";
 import { type HttpRoute, httpRoute } from "../http/route.ts";
 import { taskIdParams } from "../routes/waldiez/task-id.ts";
+import { type Watcher, WatcherQuota } from "../watcher-quota.ts";
 import { eventText, signOfLife, streamStart } from "./event-stream.ts";
 import { followedTask, type News } from "./followed-task.ts";
 import { endId, taskEvent } from "./task-events.ts";
 
 /** The longest silence of a stream. */
 const heartbeatMs = 15_000;
+
+/** The longest time for which a reader takes nothing of what is there for it. */
+const stalledAfterMs = 60_000;
+
+/** When who has too many streams may ask again; one may have ended by then. */
+const retryAfterMs = 5_000;
 
 const description = `
 Server-sent events. Each event's data is a JSON object; \`id\` is the cursor of an entry of the transcript, to be named
@@ -26,10 +42,11 @@ by \`Last-Event-ID\` or \`after\` to go on behind it, without a gap and with not
 - \`end\` (\`state\`, \`failure\`): the last; the stream is closed behind it, and whoever asks again after it gets 204.
 - \`interrupted\` (\`reason\`, \`detail\`): the stream is closed before the end; it may be taken up again.
 
-A comment is sent when there was nothing to say for 15 s.`.trim();
+A comment is sent when there was nothing to say for 15 s. Who takes nothing for a minute is cut off.`.trim();
 
 /** `GET /api/v1/tasks/{task_id}/events`. */
 export function eventRoutes(): readonly HttpRoute[] {
+  const quota = new WatcherQuota();
   return [
     httpRoute({
       method: "GET",
@@ -43,10 +60,12 @@ export function eventRoutes(): readonly HttpRoute[] {
       query: z.object({
         after: z.string().optional().describe("As `Last-Event-ID`, which goes first."),
       }),
+      headers: ["Last-Event-ID"],
       responses: {
         200: { description: "The events.", schema: z.string(), contentType: "text/event-stream" },
         204: { description: "Nothing comes after the end." },
         404: { description: "There is no such task of the caller's." },
+        429: { description: "The client has 200 streams open, or the task 50." },
       },
       async handle({ caller, params, query, headers, clients, signal }) {
         const after = headers["last-event-id"]?.toString() ?? query.after ?? "";
@@ -59,6 +78,12 @@ export function eventRoutes(): readonly HttpRoute[] {
         });
         // What is refused is refused by a status, before anything is sent.
         const first = await news.next();
+        // Not before: who may not see the task takes nobody's place at it.
+        const watcher = { clientId: caller?.clientId ?? "", taskId: params.task_id };
+        if (!hasPlace(quota, watcher, signal)) {
+          await news.return(undefined);
+          throw new DomainError("TOO_MANY_CALLS", "too many streams are open", {}, { retryAfterMs });
+        }
         return {
           status: 200,
           headers: {
@@ -66,11 +91,21 @@ export function eventRoutes(): readonly HttpRoute[] {
             // For proxies that would rather send larger pieces.
             "x-accel-buffering": "no",
           },
+          stalledAfterMs,
           body: eventsOf(first.done === true ? undefined : first.value, news, signal),
         };
       },
     }),
   ];
+}
+
+/** Takes a place for a stream that lasts until `signal` aborts (V1); answers false when there is none left. */
+function hasPlace(quota: WatcherQuota, watcher: Watcher, signal: AbortSignal): boolean {
+  signal.throwIfAborted();
+  const place = quota.take(watcher);
+  // And not with the end of the events, which are never begun for a request of the head alone.
+  signal.addEventListener("abort", () => place?.[Symbol.dispose](), { once: true });
+  return place !== undefined;
 }
 
 async function* eventsOf(

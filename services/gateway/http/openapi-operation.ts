@@ -1,6 +1,7 @@
 import { errorContent } from "./openapi-errors.ts";
 import { jsonSchemaOf, propertiesOf } from "./openapi-schema.ts";
 import { mediaTypes } from "./read-call.ts";
+import { headerReferences } from "./request-headers.ts";
 import type { HttpRoute, RouteResponse } from "./route.ts";
 
 /** A route as an operation of OpenAPI. */
@@ -45,7 +46,7 @@ function securityOf({ anonymous }: HttpRoute, scope: string): object[] {
   return [{ client: scopes }, { bearer: [] }, ...(anonymous === undefined ? [] : [{}])];
 }
 
-function parametersOf({ path, params, query }: HttpRoute): object[] {
+function parametersOf({ path, params, query, headers }: HttpRoute): object[] {
   const described = propertiesOf(params);
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => ({
     name,
@@ -60,7 +61,7 @@ function parametersOf({ path, params, query }: HttpRoute): object[] {
     ...(typeof schema["description"] === "string" && { description: schema["description"] }),
     schema,
   }));
-  return [...inPath, ...inQuery];
+  return [...inPath, ...inQuery, ...headerReferences(headers)];
 }
 
 function requestBodyOf({ kinds, schema, optional }: NonNullable<HttpRoute["body"]>): object {

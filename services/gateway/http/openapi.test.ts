@@ -7,12 +7,17 @@ import { routeTable } from "./route-table.ts";
 
 const routes = routeTable({ behind: [], fetchKeys: async () => ({ keys: [] }), settings: readSettings({}) });
 
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+}
+
 interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly summary: string;
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
-  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly parameters: readonly (Parameter | { readonly $ref: string })[];
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
 }
 
@@ -22,6 +27,7 @@ const document = JSON.parse(JSON.stringify(openApiDocument(routes, "1.2.3"))) as
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: {
     readonly schemas: object;
+    readonly parameters: Readonly<Record<string, Parameter>>;
     readonly securitySchemes: {
       readonly client: { readonly flows: { readonly clientCredentials: { readonly scopes: object } } };
     };
@@ -31,6 +37,17 @@ const document = JSON.parse(JSON.stringify(openApiDocument(routes, "1.2.3"))) as
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
 );
+
+/** The parameters that an operation has in a place, by name. */
+function parametersIn(place: string, { parameters }: Operation): string[] {
+  const all = parameters.map((parameter) => {
+    if (!("$ref" in parameter)) return parameter;
+    const found = document.components.parameters[parameter.$ref.replace("#/components/parameters/", "")];
+    if (found === undefined) throw new Error(`${parameter.$ref} is not there`);
+    return found;
+  });
+  return all.filter((parameter) => parameter.in === place).map(({ name }) => name);
+}
 
 describe("the description of the HTTP routes", () => {
   test("has every route, and nothing else", () => {
@@ -59,9 +76,30 @@ describe("the description of the HTTP routes", () => {
   test("describes the parameters of each path, and no others in it", () => {
     for (const { path, operation } of operations) {
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      const described = operation.parameters.filter(({ in: place }) => place === "path");
-      expect(described.map(({ name }) => name)).toEqual(named);
+      expect(parametersIn("path", operation)).toEqual(named);
     }
+  });
+
+  test("names the headers that each operation honours: everywhere the request's id, and a tag where one decides", () => {
+    for (const { path, method, operation } of operations) {
+      const headers = parametersIn("header", operation);
+      const at = `${method} ${path}`;
+      expect(headers, at).toContain("X-Request-Id");
+      expect(headers.includes("If-None-Match"), at).toBe("304" in operation.responses);
+      expect(headers.includes("If-Match"), at).toBe("412" in operation.responses);
+    }
+    const having = (header: string) =>
+      operations
+        .filter(({ operation }) => parametersIn("header", operation).includes(header))
+        .map(({ method, path }) => `${method} ${path}`)
+        .toSorted();
+    expect(having("Last-Event-ID")).toEqual(["get /api/v1/tasks/{task_id}/events"]);
+    expect(having("Idempotency-Key")).toEqual([
+      "post /api/v1/tasks",
+      "post /api/workflow",
+      "post /api/workflow/trigger/{execution_id}",
+      "post /workflow",
+    ]);
   });
 
   test("asks for a scope that there is, or for nothing where anybody may call", () => {

@@ -2,6 +2,7 @@ import { allScopes, type Scope } from "../../../lib/rpc/access.ts";
 import { errorSchemas } from "./openapi-errors.ts";
 import { operationOf, templateOf } from "./openapi-operation.ts";
 import { withSharedSchemas } from "./openapi-shared-schemas.ts";
+import { headerParameters } from "./request-headers.ts";
 import type { HttpRoute } from "./route.ts";
 
 const about = `The routes of the Waldiez runner and of two workflow engines, and what is new beside them.
@@ -38,6 +39,7 @@ export function openApiDocument(routes: readonly HttpRoute[], version: string): 
     paths: shared.value,
     components: {
       schemas: { ...errorSchemas(), ...shared.schemas },
+      parameters: headerParameters(),
       securitySchemes: {
         client: {
           type: "oauth2",

@@ -4,6 +4,7 @@ import type { Access } from "../../../lib/rpc/access.ts";
 import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
 import type { Part, PartLimits } from "./parts.ts";
+import type { RouteHeader } from "./request-headers.ts";
 import type { ServiceClients } from "./service-clients.ts";
 
 /**
@@ -53,6 +54,8 @@ export interface HttpRoute {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: RouteBody;
+  /** The headers that `handle` honours, for whoever reads the documentation. */
+  readonly headers?: readonly RouteHeader[];
   /** Every status that it answers by itself, refusals included. */
   readonly responses: Readonly<Record<number, RouteResponse>>;
   /** Answers a call that is admitted and whose parameters, query and body are as the schemas want them. */
@@ -88,6 +91,8 @@ export interface HttpAnswer {
   /** An object is sent as JSON, a string as plain text unless `headers` say otherwise, bytes as they are, or as they come. */
   readonly body?: object | string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly headers?: OutgoingHttpHeaders;
+  /** A caller that takes nothing of what comes for so long, in milliseconds, is cut off. Default: only when its connection ends. */
+  readonly stalledAfterMs?: number;
 }
 
 /** Whether a route is one at which credentials, or a token, are shown in the request itself. */

@@ -63,6 +63,7 @@ export function documentRoutes({ prefix, routes }: DocumentNeeds): readonly Http
       tag,
       summary: "Describes all HTTP routes by OpenAPI 3.1",
       style: "problem",
+      headers: ["If-None-Match"],
       responses: {
         200: { description: "The description.", schema: z.looseObject({ openapi: z.literal("3.1.0") }) },
         ...unchanged,
@@ -76,6 +77,7 @@ export function documentRoutes({ prefix, routes }: DocumentNeeds): readonly Http
       tag,
       summary: "Shows the description, and lets people try the routes",
       style: "problem",
+      headers: ["If-None-Match"],
       responses: {
         200: { description: "A page for browsers.", schema: z.string(), contentType: "text/html" },
         ...unchanged,
@@ -90,6 +92,7 @@ export function documentRoutes({ prefix, routes }: DocumentNeeds): readonly Http
       summary: "Answers a file that the page is made of",
       style: "problem",
       params: z.object({ file: z.enum(fileNames) }),
+      headers: ["If-None-Match"],
       responses: { 200: { description: "The file.", contentType: "*/*" }, ...unchanged },
       async handle({ params, headers }) {
         const content = files.get(params.file);

@@ -100,7 +100,18 @@ test.each([
   expect(updates).toEqual([]);
 });
 
-async function patch(fields: object): Promise<Response> {
-  const headers = { authorization: "Bearer good", "content-type": "application/json" };
+test("answers what has been changed to a caller that says what it has, too", async () => {
+  timing = once;
+  const fields = { scheduled_time: "2096-01-01T00:00:00Z" };
+  const answer = await patch(fields, { "if-none-match": "*" });
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toMatchObject({ id: scheduleId });
+  expect((await patch(fields, { "if-match": answer.headers.get("etag") ?? "" })).status).toBe(200);
+  expect((await patch(fields, { "if-match": '"other"' })).status).toBe(412);
+  expect(updates).toHaveLength(2);
+});
+
+async function patch(fields: object, more: Readonly<Record<string, string>> = {}): Promise<Response> {
+  const headers = { authorization: "Bearer good", "content-type": "application/json", ...more };
   return await fetch(url, { method: "PATCH", headers, body: JSON.stringify(fields) });
 }

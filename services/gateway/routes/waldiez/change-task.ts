@@ -2,7 +2,7 @@ import { z } from "zod";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpAnswer, type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { type Finding, findTask, isFinal, type ScheduledTask, statusOfFound } from "./found-task.ts";
-import { jsonAnswer, refuseUnlessMatched } from "./json-answer.ts";
+import { refuseUnlessMatched, taggedAnswer } from "./json-answer.ts";
 import { instant, type ScheduleFields, wantedSchedule } from "./schedule-fields.ts";
 import { timesOf } from "./store-schedule.ts";
 import { taskIdParams } from "./task-id.ts";
@@ -33,6 +33,7 @@ export function changeTask(): readonly HttpRoute[] {
       style: "waldiez",
       params: taskIdParams,
       body: { kinds: ["json"], schema: changes, maxBytes: 1_048_576 },
+      headers: ["If-Match"],
       responses: {
         200: { description: "The task as changed.", schema: taskSchema },
         400: { description: "It is over, or no scheduled task." },
@@ -54,12 +55,12 @@ async function change(call: ChangeCall): Promise<HttpAnswer> {
     throw new HttpRefusal(400, `Cannot update task with status ${status}`, { reason: "RUN_ENDED" });
   }
   const fields = call.body;
-  if (isEmpty(fields)) return jsonAnswer(call, taskJson(found, { now }));
+  if (isEmpty(fields)) return taggedAnswer(taskJson(found, { now }));
   if (found.kind === "plain") {
     throw new HttpRefusal(400, "Only a scheduled task can be rescheduled", { reason: "FIELD_INVALID" });
   }
   const changed = await rescheduled(found, fields, call);
-  return jsonAnswer(call, taskJson(changed, { now }));
+  return taggedAnswer(taskJson(changed, { now }));
 }
 
 async function rescheduled(

@@ -39,6 +39,7 @@ const changedClient = z.object({
 export const clientParams = z.object({ id: z.string() });
 
 const notFound = { description: "There is no such client." };
+const unchanged = { description: "It is as the caller's `If-None-Match` has it." };
 
 /** The routes by which clients are listed, made, looked at and changed. */
 export function clients(): readonly HttpRoute[] {
@@ -52,12 +53,13 @@ export function clients(): readonly HttpRoute[] {
       description: "Those for `admin-api` are shown to such clients only.",
       style: "waldiez",
       query: listQuery,
+      headers: ["If-None-Match"],
       responses: {
         200: {
           description: "A page of them.",
           schema: pageSchema(clientSchema).meta({ id: "WaldiezClientPage" }),
         },
-        304: { description: "It is as the caller's `If-None-Match` has it." },
+        304: unchanged,
       },
       async handle(call) {
         const { query, signal } = call;
@@ -112,7 +114,12 @@ export function clients(): readonly HttpRoute[] {
       summary: "Answers a client",
       style: "waldiez",
       params: clientParams,
-      responses: { 200: { description: "The client.", schema: clientSchema }, 404: notFound },
+      headers: ["If-None-Match"],
+      responses: {
+        200: { description: "The client.", schema: clientSchema },
+        304: unchanged,
+        404: notFound,
+      },
       async handle(call) {
         const { signal, params } = call;
         return jsonAnswer(call, clientJson(await clientOf(params.id, call.clients.auth, signal)));

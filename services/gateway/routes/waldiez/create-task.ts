@@ -50,6 +50,7 @@ export function createTask(needs: WaldiezNeeds): HttpRoute {
       optional: true,
       maxBytes: maxFormBytes,
     },
+    headers: ["Idempotency-Key"],
     responses: {
       200: { description: "The task as stored.", schema: taskSchema },
       400: { description: "The file, the environment or the number of active tasks is not as it may be." },

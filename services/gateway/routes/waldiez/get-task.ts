@@ -15,6 +15,7 @@ export function getTask(): HttpRoute {
     summary: "Answers a task as it stands",
     style: "waldiez",
     params: taskIdParams,
+    headers: ["If-None-Match"],
     responses: {
       200: { description: "The task.", schema: taskSchema },
       304: { description: "It is as the caller's `If-None-Match` has it." },

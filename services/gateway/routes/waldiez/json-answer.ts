@@ -2,12 +2,17 @@ import { createHash } from "node:crypto";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import type { HttpAnswer, HttpCall } from "../../http/route.ts";
 
-/** Answers 200 with JSON and its entity tag, or 304 to a caller that has it already. */
-export function jsonAnswer({ headers }: Pick<HttpCall, "headers">, body: object): HttpAnswer {
+/** Answers 200 with JSON and its entity tag. */
+export function taggedAnswer(body: object): HttpAnswer & { readonly headers: { readonly etag: string } } {
   const text = JSON.stringify(body);
-  const etag = tagOf(text);
-  if (names(headers["if-none-match"], etag)) return { status: 304, headers: { etag } };
-  return { status: 200, body: text, headers: { etag, "content-type": "application/json" } };
+  return { status: 200, body: text, headers: { etag: tagOf(text), "content-type": "application/json" } };
+}
+
+/** Likewise what was only looked at, or 304 to a caller that has it already. */
+export function jsonAnswer({ headers }: Pick<HttpCall, "headers">, body: object): HttpAnswer {
+  const answer = taggedAnswer(body);
+  const { etag } = answer.headers;
+  return names(headers["if-none-match"], etag) ? { status: 304, headers: { etag } } : answer;
 }
 
 /** Throws HttpRefusal 412 when the caller wants to change what is not there any more: its `If-Match` names another tag than that of `current`. */

@@ -24,7 +24,11 @@ export function serverStatus(): HttpRoute {
     tag: "Server",
     summary: "Tells how busy the installation is",
     style: "waldiez",
-    responses: { 200: { description: "How busy it is.", schema: status } },
+    headers: ["If-None-Match"],
+    responses: {
+      200: { description: "How busy it is.", schema: status },
+      304: { description: "It is as the caller's `If-None-Match` has it." },
+    },
     async handle(call) {
       const { signal } = call;
       const told = await call.clients.scheduler.getServerStatus({}, { signal });
