@@ -1,21 +1,21 @@
-/** How many sockets may watch one task; room for clients that open one for each answer. */
+/** How many may watch one task; room for clients that open a socket for each answer. */
 const perTask = 50;
 
-/** How many sockets one client may have. */
+/** How many watchers one client may have. */
 const perClient = 200;
 
-/** Who opens a socket, for what. */
-export interface SocketHolder {
+/** Who watches which task. */
+export interface Watcher {
   readonly clientId: string;
   readonly taskId: string;
 }
 
-/** Counts the sockets of this process, so that no task and no client has more than its share. */
-export class SocketQuota {
+/** Counts the watchers of one kind in this process, WebSockets or streams of events, so that no task and no client has more than its share. */
+export class WatcherQuota {
   readonly #taken = new Map<string, number>();
 
-  /** Takes a place for a socket, to be disposed of with it; undefined when there is none left. */
-  take({ clientId, taskId }: SocketHolder): Disposable | undefined {
+  /** Takes a place for a watcher, to be disposed of once, with it; undefined when there is none left. */
+  take({ clientId, taskId }: Watcher): Disposable | undefined {
     const keys = [`client ${clientId}`, `task ${taskId}`] as const;
     const [client, task] = keys;
     if (this.#count(client) >= perClient || this.#count(task) >= perTask) return undefined;

@@ -168,6 +168,27 @@ describe("the events of a task", () => {
     await until("the watch is over", () => taskio.watching === 0);
   });
 
+  test("are refused when too many streams watch the task, until one of them is closed", async () => {
+    const streams = await Promise.all(Array.from({ length: 50 }, async () => await ask()));
+    expect(new Set(streams.map(({ answer }) => answer.status))).toEqual(new Set([200]));
+    const { answer } = await ask();
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "5"]);
+    expect(await answer.json()).toMatchObject({ reason: "TOO_MANY_CALLS" });
+    await until("nothing is left of the refused one", () => taskio.watching === 50);
+    streams[0]?.hangUp.abort();
+    await until("a place is free", async () => (await ask()).answer.status === 200);
+  });
+
+  test("take no place when they are refused, or asked for their head alone", async () => {
+    for (let count = 0; count < 60; count += 1) {
+      taskio.interruptNext(new DomainError("TASK_NOT_FOUND", "there is no such task"));
+      expect((await ask()).answer.status).toBe(404);
+      const { answer } = await ask({}, "", "HEAD");
+      expect(answer.status).toBe(200);
+      await until("the watch is over", () => taskio.watching === 0);
+    }
+  });
+
   test("are not sent to who asks for the head alone", async () => {
     const { answer } = await ask({}, "", "HEAD");
     expect([answer.status, await answer.text()]).toEqual([200, ""]);

@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Failure, type Prompt, TaskState } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import {
   type Entry,
   PromptClosed_How as How,
   Output_Stream,
 } from "../../../gen/antiphon/taskio/v1/transcript_pb.ts";
+import { isoOf } from "../instant.ts";
 import type { StreamEvent } from "./event-stream.ts";
 import { cursorOf, type News } from "./followed-task.ts";
 
@@ -135,8 +135,4 @@ function parsed(json: Uint8Array): unknown {
   } catch {
     return text;
   }
-}
-
-function isoOf(at: Timestamp | undefined): string | null {
-  return at === undefined ? null : timestampDate(at).toISOString();
 }

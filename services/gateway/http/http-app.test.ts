@@ -1,7 +1,10 @@
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { createRouterTransport } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { delay } from "../../../lib/async/delay.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import { logger } from "../../../lib/log/log.ts";
 import { serve } from "../../../lib/rpc/serve.ts";
@@ -252,7 +255,55 @@ describe("httpApp", () => {
     await until("the route ends", () => hungUp === 1);
     expect(hungUp).toBe(1);
   });
+
+  test("cuts a caller off that takes nothing of what comes over HTTP/1.1", async () => {
+    const ended = endedPieces;
+    const { port } = new URL(url);
+    const socket = connect(Number(port), "127.0.0.1").pause();
+    socket.on("error", () => undefined);
+    socket.write("GET /endless HTTP/1.1\r\nhost: x\r\n\r\n");
+    await until("it is cut off", () => endedPieces > ended);
+    expect(endedPieces).toBe(ended + 1);
+    socket.destroy();
+  });
+
+  test("cuts a caller off that takes nothing of what comes over HTTP/2, and only that stream", async () => {
+    const ended = endedPieces;
+    const session = connectHttp2(url);
+    session.on("error", () => undefined);
+    const stalled = session.request({ ":path": "/endless" }).pause();
+    let isReset = false;
+    stalled.on("error", () => undefined).once("close", () => (isReset = true));
+    await until("it is cut off", () => endedPieces > ended);
+    stalled.resume();
+    await until("its stream is reset", () => isReset);
+    const other = session.request({ ":path": "/seldom" });
+    expect(await text(other)).toBe("onetwo");
+    session.destroy();
+  });
+
+  test("leaves a caller alone that takes what comes, however seldom that is", async () => {
+    const answer = await fetch(`${url}/seldom`);
+    expect(await answer.text()).toBe("onetwo");
+  });
 });
+
+/** How many bodies without an end were ended. */
+let endedPieces = 0;
+
+async function* endlessPieces(): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) yield Buffer.alloc(64 * 1024);
+  } finally {
+    endedPieces += 1;
+  }
+}
+
+async function* seldomPieces(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from("one");
+  await delay(200);
+  yield Buffer.from("two");
+}
 
 let fileBegan = false;
 
@@ -300,6 +351,16 @@ function routes(): HttpRoute[] {
         throw new Error("the database's password is hunter2");
       },
     }),
+    ...[endlessPieces, seldomPieces].map((pieces) =>
+      httpRoute({
+        ...common,
+        method: "GET",
+        path: pieces === endlessPieces ? "/endless" : "/seldom",
+        access: "open",
+        style: "problem",
+        handle: async () => ({ status: 200, body: pieces(), stalledAfterMs: 50 }),
+      }),
+    ),
     httpRoute({
       ...common,
       method: "POST",

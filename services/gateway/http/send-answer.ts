@@ -23,7 +23,7 @@ const guardHeaders: OutgoingHttpHeaders = {
 export async function sendAnswer(
   request: ServerRequest,
   response: ServerReply,
-  { status, body, headers }: HttpAnswer,
+  { status, body, headers, stalledAfterMs }: HttpAnswer,
 ): Promise<void> {
   const isStream = typeof body === "object" && Symbol.asyncIterator in body;
   const isJson = typeof body === "object" && !isStream && !(body instanceof Uint8Array);
@@ -41,13 +41,31 @@ export async function sendAnswer(
   if ("stream" in response) response.writeHead(status, all);
   else response.writeHead(status, all);
   if (isStream && request.method !== "HEAD") {
-    await pipeline(Readable.from(body, { objectMode: false }), response);
+    const stalled = new AbortController();
+    const pieces = stalledAfterMs === undefined ? body : takenWithin(stalledAfterMs, body, stalled);
+    await pipeline(Readable.from(pieces, { objectMode: false }), response, { signal: stalled.signal });
     return;
   }
   if (request.method !== "HEAD" && bytes !== undefined && bytes.length > 0) response.write(bytes);
   if (request.httpVersionMajor === 1) await readAway(request);
   response.end();
   if (!response.writableFinished) await Promise.race([once(response, "finish"), once(response, "close")]);
+}
+
+/** The pieces of a body; aborts `stalled` when one was there for so long and no more was asked for, as what stands between is full. */
+async function* takenWithin(
+  ms: number,
+  body: AsyncIterable<Uint8Array>,
+  stalled: AbortController,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    const timer = setTimeout(() => stalled.abort(), ms);
+    try {
+      yield piece;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 function bytesOf(body: object | string | undefined): Uint8Array {

@@ -20,12 +20,12 @@ import { followedTask, type News } from "../events/followed-task.ts";
 import { refusalAnswer, refusalOf } from "../http/http-error.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
 import { requestIdOf } from "../http/request-id.ts";
+import { WatcherQuota } from "../watcher-quota.ts";
 import type { Place } from "./frame-id.ts";
 import { GivenAnswers } from "./given-answers.ts";
 import { type Handshake, type HandshakeNeeds, handshake } from "./handshake.ts";
 import { protocolOf } from "./handshake-token.ts";
 import { refuseHandshake } from "./refuse-handshake.ts";
-import { SocketQuota } from "./socket-quota.ts";
 import { statusFrame } from "./status-frame.ts";
 import { taskSocket } from "./task-socket.ts";
 import { TranscriptFrames } from "./transcript-frames.ts";
@@ -55,7 +55,7 @@ export function webSocketEndpoint(needs: WebSocketNeeds): WebSocketEndpoint {
     maxPayload: longestMessage,
     handleProtocols: (offered) => protocolOf(offered) ?? false,
   });
-  const quota = new SocketQuota();
+  const quota = new WatcherQuota();
   const open = new Set<Promise<void>>();
   return {
     upgrade(request, socket, head, closing) {
@@ -76,7 +76,7 @@ export function webSocketEndpoint(needs: WebSocketNeeds): WebSocketEndpoint {
 
 interface Asking {
   readonly server: WebSocketServer;
-  readonly quota: SocketQuota;
+  readonly quota: WatcherQuota;
   readonly request: IncomingMessage;
   readonly requestId: string;
   readonly socket: Duplex;
@@ -180,7 +180,7 @@ function accepted({ server, request, socket, head }: Asking): WebSocket | undefi
   return peers[0];
 }
 
-function placeFor(quota: SocketQuota, { caller, task: { taskId } }: Handshake): Disposable {
+function placeFor(quota: WatcherQuota, { caller, task: { taskId } }: Handshake): Disposable {
   const place = quota.take({ clientId: caller.clientId, taskId });
   if (place !== undefined) return place;
   throw new HttpRefusal(403, "too many WebSockets are open", { reason: "TOO_MANY_CALLS" });

@@ -14,8 +14,8 @@ const log = logger("gateway", "silent");
 const taskId = "0b6f4f9e-6f0e-4a3a-8b44-0f7f3c0f2a11";
 
 /** Cancels a task whose end is watched by `watchRun`. */
-async function cancelled({ watchRun }: { readonly watchRun: () => AsyncGenerator<never> }) {
-  let state = TaskState.RUNNING;
+async function cancelled({ watchRun }: { readonly watchRun: () => AsyncGenerator<Record<string, never>> }) {
+  let state: TaskState = TaskState.RUNNING;
   let watches = 0;
   const transport = createRouterTransport((router) => {
     router.service(SchedulerService, {
@@ -46,19 +46,17 @@ async function cancelled({ watchRun }: { readonly watchRun: () => AsyncGenerator
   return { status: answer.status, task: (await answer.json()) as object, watches };
 }
 
-// biome-ignore lint/correctness/useYield: it ends at once.
-async function* ended(): AsyncGenerator<never> {
-  return;
+/** A watch that ends at once, or breaks with `fault`. */
+async function* watch(fault?: Error): AsyncGenerator<Record<string, never>> {
+  if (fault !== undefined) throw fault;
+  yield {};
 }
 
-// biome-ignore lint/correctness/useYield: it breaks at once.
-async function* broken(): AsyncGenerator<never> {
-  throw toConnectError(new DomainError("SERVICE_UNAVAILABLE", "the scheduler is stopping"));
-}
+const stopping = toConnectError(new DomainError("SERVICE_UNAVAILABLE", "the scheduler is stopping"));
 
 test.each([
-  ["ends with its program", ended],
-  ["breaks: the cancel is accepted all the same", broken],
+  ["ends with its program", () => watch()],
+  ["breaks: the cancel is accepted all the same", () => watch(stopping)],
 ])("answers the cancelled task when the watch for its end %s", async (_how, watchRun) => {
   expect(await cancelled({ watchRun })).toMatchObject({
     status: 200,
