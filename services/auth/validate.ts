@@ -13,8 +13,8 @@ import type {
 } from "../../gen/antiphon/auth/v1/auth_service_pb.ts";
 import { DomainError } from "../../lib/errors/domain-error.ts";
 import { allScopes } from "../../lib/rpc/access.ts";
+import { audienceOf } from "../../lib/rpc/audience-message.ts";
 import { publicAudiences } from "../../lib/rpc/tokens.ts";
-import { audienceOf } from "./audience-message.ts";
 import type { NewClient } from "./client.ts";
 import { type ClientChanges, type ClientFilter, clientOrders } from "./client-store.ts";
 import { isStandIn } from "./federation/stand-in.ts";

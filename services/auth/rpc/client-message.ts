@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client as ClientMessage, ClientSchema } from "../../../gen/antiphon/auth/v1/client_pb.ts";
-import { audienceMessage } from "../audience-message.ts";
+import { audienceMessage } from "../../../lib/rpc/audience-message.ts";
 import type { Client } from "../client.ts";
 
 /** A client as it travels, which is without anything of its secret. */

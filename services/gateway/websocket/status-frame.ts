@@ -1,4 +1,4 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { isoOf } from "../instant.ts";
 import type { Handshake } from "./handshake.ts";
 
 /** The first frame of a WebSocket: the task as it stands, which has not ended. */
@@ -16,8 +16,4 @@ export function statusFrame(
     input_request_id: (status === "WAITING_FOR_INPUT" && openPrompts[0]?.promptId) || null,
   };
   return JSON.stringify({ type: "status", timestamp: now.getTime() * 1_000, data });
-}
-
-function isoOf(at: Timestamp | undefined): string | null {
-  return at === undefined ? null : timestampDate(at).toISOString();
 }

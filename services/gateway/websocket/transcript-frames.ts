@@ -8,8 +8,8 @@
  *       that place was given; so frames after an id are exactly those not seen.
  *   T3. Every value is a string, but `data` of a structured message.
  */
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Entry, Output, Output_Stream } from "../../../gen/antiphon/taskio/v1/transcript_pb.ts";
+import { instantOf } from "../instant.ts";
 import { frameId, type Place } from "./frame-id.ts";
 import { OutputLines, type Piece } from "./output-lines.ts";
 
@@ -55,14 +55,14 @@ export class TranscriptFrames {
     const { body } = entry;
     if (body.case !== "output") {
       const before = this.#written(this.#lines.end());
-      this.#at = dateOf(entry);
+      this.#at = instantOf(entry.at);
       const said = saidBy(body);
       const place = { attempt: entry.attempt, seq: entry.seq, offset: 1 };
       return said === undefined ? before : [...before, this.#frame(place, said)];
     }
     const before = body.value.stream === this.#stream ? [] : this.#written(this.#lines.end());
     this.#stream = body.value.stream;
-    this.#at = dateOf(entry);
+    this.#at = instantOf(entry.at);
     return [...before, ...this.#output(entry, body.value, from)];
   }
 
@@ -146,8 +146,4 @@ function structured(json: Uint8Array): unknown {
   } catch {
     return `${text}\n`;
   }
-}
-
-function dateOf({ at }: Entry): Date {
-  return at === undefined ? new Date(0) : timestampDate(at);
 }

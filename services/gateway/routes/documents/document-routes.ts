@@ -4,8 +4,8 @@ import { z } from "zod";
 import packageJson from "../../../../package.json" with { type: "json" };
 import { openApiDocument } from "../../http/openapi.ts";
 import { type HttpRoute, httpRoute } from "../../http/route.ts";
+import { answerContent, type Content, contentOf } from "./content.ts";
 import { docsPage, pagePolicy, startScript } from "./docs-page.ts";
-import { answerContent, type Content, contentOf } from "./entity-tag.ts";
 
 const tag = "Documentation";
 const html = "text/html; charset=utf-8";

@@ -1,11 +1,12 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type { IntrospectTokenResponse } from "../../../../gen/antiphon/auth/v1/auth_service_pb.ts";
+import { audienceOf } from "../../../../lib/rpc/audience-message.ts";
 import { type HttpRoute, httpRoute } from "../../http/route.ts";
 import { clientRefused, oauthRefusal } from "./oauth-refusal.ts";
 import { tokenQuestion } from "./revoke.ts";
 import { shownClient } from "./shown-client.ts";
-import { audienceName, notCached } from "./token-answer.ts";
+import { notCached } from "./token-answer.ts";
 
 const introspection = z.object({
   active: z.boolean(),
@@ -52,7 +53,7 @@ function shown(known: IntrospectTokenResponse): z.output<typeof introspection> {
     active: true,
     client_id: known.clientId,
     sub: known.clientId,
-    aud: audienceName(known.audience),
+    aud: audienceOf(known.audience) ?? "",
     scope: known.scopes.join(" "),
     ...(!known.refresh && { token_type: "bearer" as const }),
     ...(known.issuedAt && { iat: seconds(known.issuedAt) }),

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { Audience } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audienceMessage } from "../../../../lib/rpc/audience-message.ts";
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
+import { publicAudiences } from "../../../../lib/rpc/tokens.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpAnswer, type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { type IssuerOf, issuerHeaders } from "./issuer.ts";
 import { oauthRefusal } from "./oauth-refusal.ts";
-import { audienceName, tokenAnswer, tokensSchema } from "./token-answer.ts";
+import { tokenAnswer, tokensSchema } from "./token-answer.ts";
 
 const refreshRequest = z.object({
   refresh_token: z.string().min(1),
@@ -63,15 +65,10 @@ async function refreshed(
 
 /** The audiences that are named, each once. Throws `invalid_grant` when one is none. */
 function audiencesOf(named: string | readonly string[] | null | undefined): readonly Audience[] {
-  const known = new Map(
-    Object.values(Audience)
-      .filter((value) => typeof value === "number" && value !== Audience.UNSPECIFIED)
-      .map((value) => [audienceName(value as Audience), value as Audience]),
-  );
   return [...new Set([named ?? []].flat())].map((name) => {
-    const audience = known.get(name);
+    const audience = publicAudiences.find((known) => known === name);
     if (audience === undefined) throw audienceRefused();
-    return audience;
+    return audienceMessage(audience);
   });
 }
 

@@ -1,8 +1,8 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type { IssueTokenResponse } from "../../../../gen/antiphon/auth/v1/auth_service_pb.ts";
-import { type Audience, AudienceSchema } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audienceOf } from "../../../../lib/rpc/audience-message.ts";
 import type { HttpAnswer } from "../../http/route.ts";
+import { instantOf } from "../../instant.ts";
 
 /** Tokens, with the fields of RFC 6749 §5.1 and those of the Waldiez runner. */
 export const tokensSchema = z.object({
@@ -23,8 +23,8 @@ export const notCached = { pragma: "no-cache" } as const;
 /** Answers tokens that auth issued. */
 export function tokenAnswer(issued: Omit<IssueTokenResponse, "$typeName">): HttpAnswer {
   const { accessToken, refreshToken, audience, scopes } = issued;
-  const end = instant(issued.expiresAt);
-  const refreshEnd = instant(issued.refreshExpiresAt);
+  const end = instantOf(issued.expiresAt);
+  const refreshEnd = instantOf(issued.refreshExpiresAt);
   const body: z.output<typeof tokensSchema> = {
     access_token: accessToken,
     refresh_token: refreshToken,
@@ -33,23 +33,10 @@ export function tokenAnswer(issued: Omit<IssueTokenResponse, "$typeName">): Http
     expires_at: end.toISOString(),
     refresh_expires_in: secondsUntil(refreshEnd),
     refresh_expires_at: refreshEnd.toISOString(),
-    audience: audienceName(audience),
+    audience: audienceOf(audience) ?? "",
     scope: scopes.join(" "),
   };
   return { status: 200, body, headers: notCached };
-}
-
-/** `AUDIENCE_TASKS_API` as it stands in tokens: `tasks-api`. */
-export function audienceName(audience: Audience): string {
-  const name = AudienceSchema.value[audience]?.name ?? "";
-  return name
-    .replace(/^AUDIENCE_/, "")
-    .replaceAll("_", "-")
-    .toLowerCase();
-}
-
-function instant(at: Timestamp | undefined): Date {
-  return at === undefined ? new Date(0) : timestampDate(at);
 }
 
 function secondsUntil(end: Date): number {

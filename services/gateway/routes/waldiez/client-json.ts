@@ -1,10 +1,7 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
-import { Audience, type Client } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
-import { audienceName } from "../oauth/token-answer.ts";
-
-/** What clients are for, as the Waldiez runner's clients write it, and an audience that it does not know. */
-export const audienceNames = ["tasks-api", "clients-api", "admin-api", "workers-api"] as const;
+import type { Client } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audienceOf } from "../../../../lib/rpc/audience-message.ts";
+import { instantOf } from "../../instant.ts";
 
 /** A client as the Waldiez runner's clients know it. */
 export const clientSchema = z
@@ -30,20 +27,10 @@ export function clientJson(client: Client): z.output<typeof clientSchema> {
   return {
     id: uid,
     client_id: clientId,
-    audience: audienceName(audience),
+    audience: audienceOf(audience) ?? "",
     name,
     description: description === "" ? null : description,
-    created_at: isoOf(createdAt),
-    updated_at: isoOf(updatedAt ?? createdAt),
+    created_at: instantOf(createdAt).toISOString(),
+    updated_at: instantOf(updatedAt ?? createdAt).toISOString(),
   };
-}
-
-/** An audience of `audienceNames` as it travels. */
-export function audienceNamed(name: (typeof audienceNames)[number]): Audience {
-  const all = Object.values(Audience).filter((value) => typeof value === "number");
-  return all.find((audience) => audienceName(audience) === name) ?? Audience.UNSPECIFIED;
-}
-
-function isoOf(at: Timestamp | undefined): string {
-  return (at === undefined ? new Date(0) : timestampDate(at)).toISOString();
 }

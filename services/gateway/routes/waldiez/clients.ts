@@ -1,10 +1,12 @@
 import { z } from "zod";
 import type { Client } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audienceMessage } from "../../../../lib/rpc/audience-message.ts";
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
+import { publicAudiences } from "../../../../lib/rpc/tokens.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpRoute, httpRoute } from "../../http/route.ts";
 import type { ServiceClients } from "../../http/service-clients.ts";
-import { audienceNamed, audienceNames, clientJson, clientSchema, newClientSchema } from "./client-json.ts";
+import { clientJson, clientSchema, newClientSchema } from "./client-json.ts";
 import { jsonAnswer } from "./json-answer.ts";
 import { pageOf, pageQuery, pageSchema, skipOf } from "./page.ts";
 import { changeClients, lookAtClients } from "./waldiez-access.ts";
@@ -25,7 +27,7 @@ const newClient = z.object({
     .nullish()
     .describe("Drawn when left out."),
   plain_secret: z.string().min(8).max(200).nullish().describe("Drawn when left out, which is better."),
-  audience: z.enum(audienceNames).default("tasks-api"),
+  audience: z.enum(publicAudiences).default("tasks-api"),
   name: z.string().max(200).default("Default"),
   description: z.string().max(2_000).nullish(),
 });
@@ -97,7 +99,7 @@ export function clients(): readonly HttpRoute[] {
           {
             clientId: body.client_id ?? "",
             clientSecret: body.plain_secret ?? "",
-            audience: audienceNamed(body.audience),
+            audience: audienceMessage(body.audience),
             name: body.name,
             description: body.description ?? "",
           },

@@ -1,20 +1,21 @@
 import { z } from "zod";
 import type { Client } from "../../../../gen/antiphon/auth/v1/client_pb.ts";
+import { audienceMessage } from "../../../../lib/rpc/audience-message.ts";
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
+import { publicAudiences } from "../../../../lib/rpc/tokens.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
-import { audienceNamed, audienceNames } from "./client-json.ts";
 import { clientParams } from "./clients.ts";
 import { inSlices } from "./in-slices.ts";
 import { textList } from "./page.ts";
 import { changeClients } from "./waldiez-access.ts";
 
-const audience = z.enum(audienceNames);
+const audience = z.enum(publicAudiences);
 
 const query = z.object({
   ids: textList(1_000).describe("Which, by `id` or `client_id`."),
   audiences: z
-    .union([z.array(audience).max(audienceNames.length), audience.transform((one) => [one])])
+    .union([z.array(audience).max(publicAudiences.length), audience.transform((one) => [one])])
     .default([])
     .describe("Only those for one of these."),
   excluded: textList(1_000).describe("Which stay, whatever else is asked for."),
@@ -23,7 +24,7 @@ const query = z.object({
 type DeleteCall = HttpCall<unknown, z.output<typeof query>>;
 
 /** Those that are meant by all; the clients of workers are removed by name only, for nothing runs without them. */
-const usualAudiences = audienceNames.filter((name) => name !== "workers-api");
+const usualAudiences = publicAudiences.filter((name) => name !== "workers-api");
 
 const pageSize = 1_000;
 
@@ -87,12 +88,12 @@ async function ownIds({ caller, clients, signal }: DeleteCall): Promise<Readonly
 async function asked({ query, clients, signal }: DeleteCall): Promise<readonly Client[]> {
   const { ids } = query;
   const names =
-    query.audiences.length > 0 ? query.audiences : ids.length > 0 ? audienceNames : usualAudiences;
+    query.audiences.length > 0 ? query.audiences : ids.length > 0 ? publicAudiences : usualAudiences;
   const found: Client[] = [];
   let pageToken = "";
   do {
     const page = await clients.auth.listClients(
-      { pageSize, pageToken, audiences: names.map(audienceNamed) },
+      { pageSize, pageToken, audiences: names.map(audienceMessage) },
       { signal },
     );
     found.push(...page.clients);

@@ -6,8 +6,8 @@
  *   L2. The two parts are counted and sorted each by itself, in the same order; so
  *       a page is found without reading what comes before it.
  */
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Schedule } from "../../../../gen/antiphon/scheduler/v1/schedule_pb.ts";
+import { isoOf } from "../../instant.ts";
 import { taskStatesOf, type WaldiezStatus, waldiezStatuses } from "../status-names.ts";
 import { flowIdLabel } from "./flow-id.ts";
 import { type Finding, type FoundTask, statusOfFound, withLastRun } from "./found-task.ts";
@@ -157,7 +157,7 @@ function compared(one: string, other: string): number {
 }
 
 function createdKey({ schedule: { createdAt } }: ScheduledEntry): string {
-  return createdAt === undefined ? "" : timestampDate(createdAt).toISOString();
+  return isoOf(createdAt) ?? "";
 }
 
 function sortKey({ schedule, status }: ScheduledEntry, orderBy: TaskOrder): string {

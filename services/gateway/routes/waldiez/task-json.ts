@@ -1,7 +1,7 @@
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import { type Task, TaskState } from "../../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { isoOf } from "../../instant.ts";
 import { waldiezStatuses } from "../status-names.ts";
 import { flowIdLabel } from "./flow-id.ts";
 import { type FoundTask, type ScheduledTask, statusOfFound } from "./found-task.ts";
@@ -100,10 +100,6 @@ function resultsOf({ state, output, failure }: Task): object | null {
     default:
       return null;
   }
-}
-
-function isoOf(at: Timestamp | undefined): string | null {
-  return at === undefined ? null : timestampDate(at).toISOString();
 }
 
 function secondsOf(duration: Duration | undefined): number {

@@ -1,18 +1,17 @@
-import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import { entityTag, namesTag } from "../../http/entity-tag.ts";
 import type { HttpAnswer } from "../../http/route.ts";
 
 /** Something that is the same for as long as the process runs. */
 export interface Content {
   readonly bytes: Uint8Array;
   readonly contentType: string;
-  /** The strong entity tag of the bytes. */
+  /** The entity tag of the bytes. */
   readonly tag: string;
 }
 
 export function contentOf(bytes: Uint8Array, contentType: string): Content {
-  const digest = createHash("sha256").update(bytes).digest("base64url").slice(0, 27);
-  return { bytes, contentType, tag: `"${digest}"` };
+  return { bytes, contentType, tag: entityTag(bytes) };
 }
 
 /** Answers content, or that the caller has it (304). It may be kept, but has to be asked about again each time. */
@@ -22,7 +21,6 @@ export function answerContent(
   headers: Readonly<Record<string, string>> = {},
 ): HttpAnswer {
   const all = { ...headers, etag: tag, "cache-control": "no-cache" };
-  const tags = known?.split(",").map((one) => one.trim().replace(/^W\//, "")) ?? [];
-  if (tags.includes(tag) || known?.trim() === "*") return { status: 304, headers: all };
+  if (namesTag(known, tag)) return { status: 304, headers: all };
   return { status: 200, headers: { ...all, "content-type": contentType }, body: bytes };
 }
