@@ -21,6 +21,14 @@ const responses = { 200: { description: "Done." } };
 const formType = "application/x-www-form-urlencoded";
 const look = { audiences: ["tasks-api"], scope: "read" } as const;
 
+/** For two large bodies, of one client each. */
+const maxHeldBytes = 400_000;
+const large = JSON.stringify({ pad: "a".repeat(199_000) });
+const pausing = JSON.stringify({ pad: "a".repeat(199_000), pauses: true });
+
+/** What goes on with the call of each client that pauses. */
+const paused = new Map<string, () => void>();
+
 let url: string;
 let hungUp = 0;
 
@@ -31,11 +39,13 @@ beforeAll(async () => {
     transports: { auth: transport, scheduler: transport, taskio: transport },
     verify: async (token) => {
       if (token === "good") return aCaller();
+      if (token === "bob" || token === "carol") return aCaller({ clientId: token });
       if (token === "other") return aCaller({ audience: "clients-api" });
       if (token === "weak") return aCaller({ scopes: new Set() });
       throw new DomainError("TOKEN_INVALID", "the token is not one of this installation");
     },
     tokenFor: () => undefined,
+    maxHeldBytes,
     log,
   });
   const verify = async () => aCaller();
@@ -282,6 +292,44 @@ describe("httpApp", () => {
     session.destroy();
   });
 
+  test("refuses large bodies while others of the client, or of all, are worked on, and no longer", async () => {
+    const alice = post("good", pausing);
+    await until("alice's is worked on", () => paused.has("alice"));
+    const half = await post("good", large);
+    expect([half.status, half.headers.get("retry-after")]).toEqual([429, "2"]);
+    expect(await half.json()).toMatchObject({ reason: "TOO_MANY_CALLS" });
+    const hangUp = new AbortController();
+    const bob = post("bob", pausing, hangUp.signal).catch(() => undefined);
+    await until("bob's is worked on", () => paused.has("bob"));
+    const full = await post("carol", large);
+    expect([full.status, full.headers.get("retry-after")]).toEqual([503, "2"]);
+    expect(await full.json()).toMatchObject({ reason: "SERVICE_UNAVAILABLE" });
+    // What is small is read all the same.
+    expect((await post("carol", "{}")).status).toBe(200);
+    hangUp.abort();
+    await until("there is room again", async () => (await post("carol", large)).status === 200);
+    paused.get("alice")?.();
+    expect((await alice).status).toBe(200);
+    expect((await post("good", large)).status).toBe(200);
+    expect(await bob).toBeUndefined();
+  });
+
+  test.each([
+    ["declared length", `content-length: ${large.length}`, '{"pad":"'],
+    ["no length", "transfer-encoding: chunked", `${(70_000).toString(16)}\r\n${"a".repeat(70_000)}`],
+  ])("holds nothing for callers that hang up in the middle of a body of %s", async (_, length, beginning) => {
+    const { port } = new URL(url);
+    for (let count = 0; count < 20; count += 1) {
+      const socket = connect(Number(port), "127.0.0.1").on("error", () => undefined);
+      const head = `POST /large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer good\r\n${length}`;
+      socket.write(`${head}\r\ncontent-type: application/json\r\n\r\n${beginning}`);
+      // The server has most likely begun to read by the time that this is answered.
+      expect((await post("good", "{}")).status).toBe(200);
+      socket.destroy();
+    }
+    await until("there is room", async () => (await post("good", large)).status === 200);
+  });
+
   test("leaves a caller alone that takes what comes, however seldom that is", async () => {
     const answer = await fetch(`${url}/seldom`);
     expect(await answer.text()).toBe("onetwo");
@@ -364,6 +412,22 @@ function routes(): HttpRoute[] {
     httpRoute({
       ...common,
       method: "POST",
+      path: "/large",
+      access: look,
+      style: "problem",
+      body: { kinds: ["json"], schema: z.looseObject({}), maxBytes: 200_000 },
+      handle: async ({ body, caller, signal }) => {
+        if (!("pauses" in body)) return { status: 200 };
+        await new Promise<void>((resolve) => {
+          signal.addEventListener("abort", () => resolve(), { once: true });
+          paused.set(caller?.clientId ?? "", resolve);
+        });
+        return { status: 200 };
+      },
+    }),
+    httpRoute({
+      ...common,
+      method: "POST",
       path: "/upload",
       access: look,
       style: "waldiez",
@@ -393,6 +457,11 @@ async function partsRead({ parts }: Pick<HttpCall, "parts">): Promise<object[]> 
     throw error;
   }
   return read;
+}
+
+async function post(token: string, body: string, signal?: AbortSignal): Promise<Response> {
+  const headers = { ...bearing(token), "content-type": "application/json" };
+  return await fetch(`${url}/large`, { method: "POST", headers, body, ...(signal && { signal }) });
 }
 
 async function sent(body: FormData): Promise<[number, unknown]> {

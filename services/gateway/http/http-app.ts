@@ -8,12 +8,15 @@
  *   A2. A request is answered whatever happens; a defect of ours is logged once
  *       and told without its text.
  *   A3. What a route does ends when its caller hangs up.
+ *   A4. What calls keep in memory of what they were sent is bounded for all of them
+ *       together.
  */
 import type { Logger } from "../../../lib/log/log.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
 import { callerAddressHeader } from "../edge/caller-address.ts";
 import type { Conduct } from "../edge/conduct.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { callerHeaders } from "./caller-headers.ts";
 import { type FindRoute, type FoundRoute, routeFinder } from "./find-route.ts";
 import { refusalAnswer, refusalOf } from "./http-error.ts";
@@ -37,16 +40,26 @@ export interface HttpAppNeeds {
   readonly localCaller?: LocalCaller | undefined;
   /** Counts and takes down what callers do; undefined: nobody does. */
   readonly conduct?: Conduct | undefined;
+  /** How much all calls together keep in memory of what they were sent, in bytes; default 256 MiB. */
+  readonly maxHeldBytes?: number;
   readonly log: Logger;
+}
+
+const defaultMaxHeldBytes = 256 * 1024 * 1024;
+
+interface App extends HttpAppNeeds {
+  readonly find: FindRoute;
+  readonly budget: ByteBudget;
 }
 
 const callerGone = new HttpRefusal(499, "the caller hung up");
 
 /** Answers requests by their routes. Throws when two routes are the same. */
 export function httpApp(needs: HttpAppNeeds): HttpHandler {
-  const find = routeFinder(needs.routes);
+  const budget = new ByteBudget(needs.maxHeldBytes ?? defaultMaxHeldBytes);
+  const app: App = { ...needs, find: routeFinder(needs.routes), budget };
   return (request, response) => {
-    answer(needs, find, request, response).catch((error: unknown) => {
+    answer(app, request, response).catch((error: unknown) => {
       // The caller hung up, or an answer broke off in the middle, which only a broken connection can say.
       needs.log.debug({ err: error }, "answer not delivered");
       response.destroy();
@@ -54,12 +67,7 @@ export function httpApp(needs: HttpAppNeeds): HttpHandler {
   };
 }
 
-async function answer(
-  needs: HttpAppNeeds,
-  find: FindRoute,
-  request: ServerRequest,
-  response: ServerReply,
-): Promise<void> {
+async function answer(app: App, request: ServerRequest, response: ServerReply): Promise<void> {
   const requestId = requestIdOf(request);
   const hungUp = new AbortController();
   response.once("close", () => hungUp.abort());
@@ -67,15 +75,15 @@ async function answer(
   let answer: HttpAnswer;
   try {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    const found = find(request.method ?? "", path);
+    const found = app.find(request.method ?? "", path);
     if (found instanceof HttpRefusal) throw found;
     style = found.route.style;
-    answer = await routed(needs, found, { request, requestId, signal: hungUp.signal });
+    answer = await routed(app, found, { request, requestId, signal: hungUp.signal });
   } catch (thrown) {
     const told = refusalOf(thrown, style);
     // What was broken off because nobody waits for it is no outage.
     const refusal = told.status === 503 && hungUp.signal.aborted ? callerGone : told;
-    logRefusal(needs.log, request, requestId, refusal);
+    logRefusal(app.log, request, requestId, refusal);
     answer = refusalAnswer(refusal, style, requestId);
   }
   const headers = { "x-request-id": requestId, ...answer.headers };
@@ -83,7 +91,7 @@ async function answer(
 }
 
 async function routed(
-  { verify, tokenFor, transports, localCaller, conduct }: HttpAppNeeds,
+  { verify, tokenFor, transports, localCaller, conduct, budget }: App,
   { route, params }: FoundRoute,
   { request, requestId, signal }: Pick<HttpCall, "request" | "requestId" | "signal">,
 ): Promise<HttpAnswer> {
@@ -94,7 +102,9 @@ async function routed(
   const fresh = tokenFor(caller) === undefined ? undefined : freshToken;
   const address = addressOf(request);
   const handled = async () => {
-    const read = await readCall(route, request, params);
+    using bytes = budget.begin(caller?.clientId ?? "");
+    const { hold } = bytes;
+    const read = await readCall(route, request, { inPath: params, hold });
     return await route.handle({
       ...read,
       caller,
@@ -105,7 +115,9 @@ async function routed(
       address,
       countLogin: (clientId) => conduct?.takeLoginAs(clientId),
       clients: serviceClients(transports, callerHeaders(request, { requestId, authorization }), fresh),
-      parts: (limits) => partsOf(request, limits, route.body?.maxBytes ?? defaultMaxBytes),
+      hold,
+      parts: (limits) =>
+        partsOf(request, limits, { maxBytes: route.body?.maxBytes ?? defaultMaxBytes, hold }),
     });
   };
   if (conduct === undefined) return await handled();

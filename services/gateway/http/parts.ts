@@ -10,7 +10,9 @@
  */
 import { Busboy, type BusboyFileStream, type BusboyHeaders, type BusboyInstance } from "@fastify/busboy";
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
+import type { HoldBytes } from "./byte-budget.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { declaredBytes } from "./read-body.ts";
 
 /** What a multipart body may hold. */
 export interface PartLimits {
@@ -39,13 +41,13 @@ export type Part =
       readonly content: AsyncIterable<Uint8Array>;
     };
 
-/** The parts of a request's body of at most `maxBytes`, in order. Throws HttpRefusal for a body that is none, is broken off or over a limit. */
+/** The parts of a request's body of at most `maxBytes`, in order; the values of fields are held. Throws HttpRefusal for a body that is none, is broken off or over a limit, and what `hold` throws. */
 export async function* partsOf(
   request: ServerRequest,
   limits: PartLimits,
-  maxBytes: number,
+  { maxBytes, hold }: { readonly maxBytes: number; readonly hold: HoldBytes },
 ): AsyncGenerator<Part> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
+  if ((declaredBytes(request) ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
   const parser = parserFor(request, limits);
   const arrived: (Part | { readonly kind: "broken"; readonly refusal: HttpRefusal })[] = [];
   let isOver = false;
@@ -100,6 +102,7 @@ export async function* partsOf(
     for (;;) {
       const part = arrived.shift();
       if (part?.kind === "broken") throw part.refusal;
+      if (part?.kind === "field") hold(Buffer.byteLength(part.value));
       if (part !== undefined) yield part;
       else if (isOver) return;
       else

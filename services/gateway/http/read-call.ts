@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
+import type { HoldBytes } from "./byte-budget.ts";
 import { type FieldRefusal, HttpRefusal } from "./http-refusal.ts";
 import { readBody } from "./read-body.ts";
 import type { BodyKind, HttpRoute, RouteBody } from "./route.ts";
@@ -30,11 +31,14 @@ export interface ReadCall {
   readonly body: unknown;
 }
 
-/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with its faults, `maxFaults` of each part at most, 413 for too many fields, and 400, 413 or 415 for a body that can not be read. */
+/** Reads parameters, query and body of a request as the route's schemas want them. Throws HttpRefusal 422 with its faults, `maxFaults` of each part at most, 413 for too many fields, 400, 413 or 415 for a body that can not be read, and what `hold` throws. */
 export async function readCall(
   { params, query, body }: HttpRoute,
   request: ServerRequest,
-  inPath: Readonly<Record<string, string | undefined>>,
+  {
+    inPath,
+    hold,
+  }: { readonly inPath: Readonly<Record<string, string | undefined>>; readonly hold: HoldBytes },
 ): Promise<ReadCall> {
   const faults: FieldRefusal[] = [];
   const read = {
@@ -46,7 +50,7 @@ export async function readCall(
     if (body !== undefined && !body.kinds.includes("multipart")) throw unsupported(body);
     return { ...read, body: undefined };
   }
-  const sent = checked(body.schema, await sentBody(body, request), "body", faults);
+  const sent = checked(body.schema, await sentBody(body, request, hold), "body", faults);
   if (faults.length > 0) throw invalid(faults);
   return { ...read, body: sent };
 }
@@ -85,8 +89,8 @@ function hasMoreThan(most: number, text: string): boolean {
   return count > most;
 }
 
-async function sentBody(body: RouteBody, request: ServerRequest): Promise<unknown> {
-  const bytes = await readBody(request, body.maxBytes ?? defaultMaxBytes);
+async function sentBody(body: RouteBody, request: ServerRequest, hold: HoldBytes): Promise<unknown> {
+  const bytes = await readBody(request, { maxBytes: body.maxBytes ?? defaultMaxBytes, hold });
   const kind = kindOf(request);
   if (bytes.length === 0 && (body.optional === true || kind === undefined)) return undefined;
   if (kind === undefined || !body.kinds.includes(kind)) throw unsupported(body);

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Access } from "../../../lib/rpc/access.ts";
 import type { Caller } from "../../../lib/rpc/authenticate.ts";
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
+import type { HoldBytes } from "./byte-budget.ts";
 import type { Part, PartLimits } from "./parts.ts";
 import type { RouteHeader } from "./request-headers.ts";
 import type { ServiceClients } from "./service-clients.ts";
@@ -81,6 +82,8 @@ export interface HttpCall<Params = unknown, Query = unknown, Body = unknown> {
   readonly countLogin: (clientId: string) => void;
   /** The services behind, called with what the caller bears. */
   readonly clients: ServiceClients;
+  /** To be called before a file is read whole; bodies that were parsed, and the values of fields, are held already. */
+  readonly hold: HoldBytes;
   /** The parts of a multipart body, in order; each file must be read before the next part comes. */
   readonly parts: (limits: PartLimits) => AsyncIterable<Part>;
 }

@@ -1,15 +1,19 @@
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { HttpRefusal } from "../../http/http-refusal.ts";
+import type { HttpCall } from "../../http/route.ts";
 import { type FetchFile, fileNameIn, fileUrlOf } from "./fetch-file.ts";
 import type { Finding } from "./found-task.ts";
-import { refuseName, type StoredFile, storeFile } from "./stored-file.ts";
+import { maxFileBytes, refuseName, type StoredFile, storeFile } from "./stored-file.ts";
 import type { Submission } from "./submission-form.ts";
+
+/** Who submits a file. */
+type Submitting = Finding & Pick<HttpCall, "hold">;
 
 /** The file of a new task, wherever it comes from. Throws HttpRefusal when it comes from nowhere or from several places, and when it is not to be had. */
 export async function submissionSource(
   { fields, file }: Submission,
   fetchFile: FetchFile,
-  finding: Finding,
+  finding: Submitting,
 ): Promise<StoredFile> {
   const { file_url: url, filename: name } = fields;
   const given = [file, url, name].filter((source) => source !== undefined);
@@ -19,9 +23,10 @@ export async function submissionSource(
   return file ?? (await uploaded(name ?? "", finding));
 }
 
-async function fetched(url: URL, fetchFile: FetchFile, finding: Finding): Promise<StoredFile> {
+async function fetched(url: URL, fetchFile: FetchFile, finding: Submitting): Promise<StoredFile> {
   const fileName = fileNameIn(url);
   refuseName(fileName);
+  finding.hold(maxFileBytes);
   const bytes = await fetchFile(url, finding.signal);
   return await storeFile({ fileName, content: wholeContent(bytes), isSingleUse: true }, finding);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { HttpRefusal } from "../../http/http-refusal.ts";
+import { declaredBytes } from "../../http/read-body.ts";
 import { type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { loadFault } from "./flow-links.ts";
 import { fileTooLarge, maxFileBytes, refuseContent, refuseName, storeFile } from "./stored-file.ts";
@@ -42,10 +43,16 @@ export function uploadFile(): HttpRoute {
   });
 }
 
-/** The form's file, whole: to be checked, a flow has to be read to its end. */
-async function sentFile({
-  parts,
-}: Pick<HttpCall, "parts">): Promise<{ readonly fileName: string; readonly bytes: Uint8Array }> {
+/**
+ * The form's file, whole: whether it is a flow is known at its end, and nothing of
+ * what is none goes to the scheduler, so it can not be handed on as it comes. Its
+ * bytes are held for the call before they are read, within what all calls may hold.
+ */
+async function sentFile({ parts, hold, request }: Pick<HttpCall, "parts" | "hold" | "request">): Promise<{
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+}> {
+  hold(Math.min(declaredBytes(request) ?? maxFileBytes, maxFileBytes));
   for await (const part of parts(limits)) {
     if (part.kind !== "file") continue;
     const chunks: Uint8Array[] = [];
