@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
-import { ConfigError, milliseconds, port, readEnv, secret } from "./env.ts";
+import { ConfigError, milliseconds, port, readEach, readEnv, secret } from "./env.ts";
 
 const schema = {
   TEST_PORT: port.default(7_000),
@@ -26,6 +26,22 @@ describe("readEnv", () => {
       /TEST_PORT: .*\n.*TEST_WAIT_MS: .*\n.*TEST_NAME: is required\n.*TEST_KEY: is required/,
     );
     expect(read).not.toThrow(/hunter2/);
+  });
+
+  test.each([
+    ["soon", "TEST_WAIT_MS: is no number"],
+    ["1.5", "TEST_WAIT_MS: is no whole number"],
+  ])("says of %s in plain words that it is none", (value, fault) => {
+    expect(faultsOf(() => readEnv({ TEST_WAIT_MS: milliseconds }, { TEST_WAIT_MS: value }))).toEqual([fault]);
+  });
+
+  test("names where in a variable a fault is", () => {
+    const list = z.string().transform((_text, context) => {
+      context.addIssue({ code: "custom", path: [0, "name"], message: "is wrong" });
+    });
+    expect(faultsOf(() => readEnv({ TEST_LIST: list }, { TEST_LIST: "[]" }))).toEqual([
+      "TEST_LIST[0].name: is wrong",
+    ]);
   });
 
   test("reads a secret from its file, anew each time", async () => {
@@ -54,3 +70,39 @@ describe("readEnv", () => {
     expect(() => readEnv({ TEST_NAME: z.string() }, env)).toThrow("TEST_NAME: can not come from a file");
   });
 });
+
+describe("readEach", () => {
+  const readers = {
+    wait: (env: NodeJS.ProcessEnv) => readEnv({ TEST_WAIT_MS: milliseconds }, env).TEST_WAIT_MS,
+    both: (env: NodeJS.ProcessEnv) => readEnv({ TEST_WAIT_MS: milliseconds, TEST_PORT: port }, env),
+  };
+
+  test("answers what every reader read", () => {
+    const env = { TEST_WAIT_MS: "1", TEST_PORT: "2" };
+    expect(readEach(readers, env)).toEqual({ wait: 1, both: { TEST_WAIT_MS: 1, TEST_PORT: 2 } });
+  });
+
+  test("names the faults of all, each once", () => {
+    expect(faultsOf(() => readEach(readers, { TEST_PORT: "none" }))).toEqual([
+      "TEST_WAIT_MS: is required",
+      "TEST_PORT: is no number",
+    ]);
+  });
+
+  test("lets every other error through", () => {
+    const broken = () => {
+      throw new TypeError("broken");
+    };
+    expect(() => readEach({ ...readers, broken }, {})).toThrow(TypeError);
+  });
+});
+
+function faultsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}

@@ -4,9 +4,11 @@ import { z } from "zod";
 /** The configuration can not be used. The message names every fault, a line each, and no value. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
     super(["the configuration can not be used:", ...faults].join("\n  "));
+    this.faults = faults;
   }
 }
 
@@ -30,6 +32,25 @@ export function readEnv<Shape extends z.ZodRawShape>(
   const read = z.object(shape).safeParse(Object.fromEntries(found));
   if (read.success) return read.data;
   throw new ConfigError(read.error.issues.map((issue) => faultOf(issue, new Map(found))));
+}
+
+/** Reads an environment with several readers. Throws a ConfigError with the faults that all of them found, each once. */
+export function readEach<Read extends Readonly<Record<string, unknown>>>(
+  readers: { readonly [Name in keyof Read]: (env: NodeJS.ProcessEnv) => Read[Name] },
+  env: NodeJS.ProcessEnv,
+): Read {
+  const faults = new Set<string>();
+  const read = Object.entries(readers).map(([name, reader]) => {
+    try {
+      return [name, reader(env)];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const fault of error.faults) faults.add(fault);
+      return [name, undefined];
+    }
+  });
+  if (faults.size > 0) throw new ConfigError([...faults]);
+  return Object.fromEntries(read) as Read;
 }
 
 /** A secret, from the variable or from the file that `NAME_FILE` names. */
@@ -88,9 +109,18 @@ function valueOf(
 }
 
 function faultOf(issue: z.core.$ZodIssue, found: ReadonlyMap<string, unknown>): string {
-  const name = String(issue.path[0] ?? "");
+  const [first, ...within] = issue.path;
+  const name = String(first ?? "");
   if (name !== "" && found.get(name) === undefined) return `${name}: is required`;
   if (found.get(name) instanceof SecretFile && issue.code !== "custom")
     return `${name}: can not come from a file`;
-  return `${name}: ${issue.message}`;
+  const where = within.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
+  return `${name}${where.join("")}: ${wordingOf(issue)}`;
+}
+
+/** Puts in plain words what zod says of a text that became no number: `received NaN`. */
+function wordingOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "invalid_type") return issue.message;
+  if (issue.expected === "number") return "is no number";
+  return issue.expected === "int" ? "is no whole number" : issue.message;
 }

@@ -39,9 +39,9 @@ describe("federationSettings", () => {
   });
 
   test.each([
-    ["what is no JSON", "{", /OIDC_ISSUERS/],
-    ["a misspelt member", [{ ...corp, audiance: "x" }], /OIDC_ISSUERS: 0: .*audiance/],
-    ["a missing audience", [{ issuer: corp.issuer }], /0: audience/],
+    ["what is no JSON", "{", /OIDC_ISSUERS: is no JSON$/],
+    ["a misspelt member", [{ ...corp, audiance: "x" }], /OIDC_ISSUERS\[0\]: .*audiance/],
+    ["a missing audience", [{ issuer: corp.issuer }], /OIDC_ISSUERS\[0\]\.audience: is required$/],
     ["a claim without what it means", [{ ...corp, audience_claim: "roles" }], /audience_map/],
     ["the same issuer twice", [corp, { ...corp, name: "again" }], /named twice/],
     [

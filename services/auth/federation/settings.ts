@@ -17,10 +17,15 @@ export interface FederationSettings {
 }
 
 const issuers = z.string().transform((text, context): readonly Issuer[] => {
-  const read = z.array(issuerEntry).safeParse(parsed(text));
+  const entries = parsed(text);
+  if (entries === undefined) {
+    context.addIssue({ code: "custom", message: "is no JSON" });
+    return z.NEVER;
+  }
+  const read = z.array(issuerEntry).safeParse(entries, { reportInput: true });
   if (read.success) return read.data;
-  for (const { path, message } of read.error.issues) {
-    context.addIssue({ code: "custom", message: [...path.map(String), message].join(": ") });
+  for (const { path, input, message } of read.error.issues) {
+    context.addIssue({ code: "custom", path, message: input === undefined ? "is required" : message });
   }
   return z.NEVER;
 });
@@ -77,9 +82,11 @@ export function federationSettings(read: Variables): FederationSettings {
     ...(verifyHook === undefined ? [] : [verifyHook.url]),
   ];
   const faults = [
-    ...repeated(issuers.map(({ issuer }) => issuer)).map((url) => `the issuer ${url} is named twice`),
+    ...repeated(issuers.map(({ issuer }) => issuer)).map(
+      (url) => `OIDC_ISSUERS: the issuer ${url} is named twice`,
+    ),
     ...repeated(issuers.map(({ name }) => name)).map(
-      (name) => `two issuers have the name ${name}; give each a "name" of its own`,
+      (name) => `OIDC_ISSUERS: two issuers have the name ${name}; give each a "name" of its own`,
     ),
     ...urls
       .filter((url) => !read.FEDERATION_ALLOW_HTTP && !isSecureUrl(url))
