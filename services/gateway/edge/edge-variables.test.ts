@@ -35,10 +35,9 @@ describe("the settings of the port", () => {
 
   test("want a certificate and its key together", () => {
     expect(readPortSettings({}).tls).toBeUndefined();
-    expect(readPortSettings({ TLS_CERT: "c", TLS_KEY: "k" }).tls).toMatchObject({
-      certPath: "c",
-      keyPath: "k",
-    });
+    expect(() => readPortSettings({ TLS_CERT: "/nowhere", TLS_KEY: "/nowhere" })).toThrow(
+      /TLS_CERT: can not be read.*\n.*TLS_KEY: can not be read/,
+    );
     for (const part of [{ TLS_CERT: "c" }, { TLS_KEY: "k" }, { TLS_CLIENT_CA: "ca" }]) {
       expect(() => readPortSettings(part)).toThrow("TLS_CERT, TLS_KEY");
     }

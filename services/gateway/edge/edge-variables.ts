@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "../../../lib/config/env.ts";
 import type { CertificateFiles } from "../../../lib/rpc/certificates.ts";
+import { certificateFaults } from "./certificate-faults.ts";
 import type { EdgeSettings } from "./edge.ts";
 import { isOriginPattern } from "./origins.ts";
 
@@ -134,10 +135,15 @@ export function edgeSettingsOf(read: EdgeEnvironment): EdgeSettings {
   };
 }
 
-/** Where the certificates are, undefined when the port is to speak no TLS. Throws ConfigError when some are missing. */
+/** Where the certificates are, undefined when the port is to speak no TLS. Throws ConfigError when some are missing or can not be used. */
 export function certificateFilesOf(read: EdgeEnvironment): CertificateFiles | undefined {
   const { TLS_CERT: certPath, TLS_KEY: keyPath, TLS_CLIENT_CA: clientCaPath } = read;
-  if (certPath !== undefined && keyPath !== undefined) return { certPath, keyPath, clientCaPath };
+  if (certPath !== undefined && keyPath !== undefined) {
+    const files = { certPath, keyPath, clientCaPath };
+    const faults = certificateFaults(files);
+    if (faults.length > 0) throw new ConfigError(faults);
+    return files;
+  }
   if (certPath === undefined && keyPath === undefined && clientCaPath === undefined) return undefined;
   throw new ConfigError(["TLS_CERT, TLS_KEY: both are required for TLS"]);
 }
