@@ -17,23 +17,18 @@ import { serve } from "../../lib/rpc/serve.ts";
 import { tokenVerifier } from "../../lib/rpc/tokens.ts";
 import { fileStorage } from "../../lib/storage/file-storage.ts";
 import { auth } from "../auth/auth.ts";
-import { readSettings as authSettings } from "../auth/config.ts";
-import { readSettings as gatewaySettings, readPortSettings as portSettings } from "../gateway/config.ts";
 import { Edge } from "../gateway/edge/edge.ts";
 import { gateway } from "../gateway/gateway.ts";
 import { localCaller } from "../gateway/http/local-caller.ts";
-import { readSettings as schedulerSettings } from "../scheduler/config.ts";
 import { scheduler } from "../scheduler/scheduler.ts";
-import { readSettings as taskioSettings } from "../taskio/config.ts";
 import { taskio } from "../taskio/taskio.ts";
-import { readConfig as readWorkerConfig } from "../worker/config.ts";
 import { openIsolation } from "../worker/isolation.ts";
 import { worker } from "../worker/worker.ts";
-import type { AllInOneConfig } from "./config.ts";
 import { DataFolder } from "./data-folder.ts";
 import { clientFor, localClients } from "./local-clients.ts";
 import { openBroker } from "./open-broker.ts";
 import { openDatabase } from "./open-database.ts";
+import type { AllInOneSettings } from "./settings.ts";
 import type { StartUp } from "./start-up-lines.ts";
 import { version } from "./version.ts";
 
@@ -48,11 +43,12 @@ export interface AllInOne extends AsyncDisposable {
 }
 
 /** Starts everything. Rejects when the data folder is in use, the port is taken, or a part does not come up; then nothing is left running. */
-export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): Promise<AllInOne> {
+export async function allInOne(settings: AllInOneSettings, logLevel = "warn"): Promise<AllInOne> {
+  const { config, worker: workerConfig } = settings;
+  const { edge: edgeSettings, tls } = settings.port;
   const begunAt = performance.now();
   // People read the terminal of this process; what is not worth their time is not said.
-  const log = logger("antiphon", env["LOG_LEVEL"] ?? "warn");
-  const workerConfig = readWorkerConfig({ WORKER_NAME: "local", ...env });
+  const log = logger("antiphon", logLevel);
   const incarnation = randomUUID();
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await DataFolder.open(config.dataDirectory, incarnation));
@@ -71,7 +67,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
   const { db } = database;
   const { broker } = brokerage;
 
-  const authService = stack.use(await auth({ db, secretKey, settings: authSettings(env), log }));
+  const authService = stack.use(await auth({ db, secretKey, settings: settings.auth, log }));
   const clients = await localClients(dataDirectory, authService);
   const { fetchKeys, revocations } = authService;
   const verify = tokenVerifier({ fetchKeys, secretKey, revocations });
@@ -84,7 +80,7 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       broker,
       storage: fileStorage(join(dataDirectory, "storage")),
       log,
-      settings: schedulerSettings(env),
+      settings: settings.scheduler,
       secretKey,
       address: "",
       transportTo: () => {
@@ -101,14 +97,12 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       broker,
       scheduler: local(schedulerService, internalToken(secretKey, "taskio")),
       log,
-      settings: taskioSettings(env),
+      settings: settings.taskio,
     }),
   );
   const taskioTransport = local(taskioService, internalToken(secretKey, "scheduler"));
   const asClient = (audience: "tasks-api" | "workers-api"): TokenSource =>
     clientCredentials({ transport: local(authService), ...clientFor(audience, clients) });
-  const settings = gatewaySettings(env);
-  const { edge: edgeSettings, tls } = portSettings(env);
   const edge = stack.use(
     await Edge.open(
       { ...edgeSettings, auditLog: edgeSettings.auditLog ?? join(dataDirectory, "audit.log") },
@@ -124,9 +118,9 @@ export async function allInOne(config: AllInOneConfig, env: NodeJS.ProcessEnv): 
       fetchKeys,
       behind: [authService, schedulerService, taskioService],
       edge,
-      settings,
+      settings: settings.gateway,
       verify,
-      localCaller: localCaller(settings.workflowRoutes, {
+      localCaller: localCaller(settings.gateway.workflowRoutes, {
         boundTo: config.host,
         token: asClient("tasks-api"),
         edge: edgeSettings,

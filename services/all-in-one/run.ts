@@ -4,7 +4,7 @@ import { ConfigError } from "../../lib/config/env.ts";
 import { inOurNames } from "../../lib/config/seed-names.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { allInOne } from "./all-in-one.ts";
-import { readConfig } from "./config.ts";
+import { readSettings } from "./settings.ts";
 import { startUpLines } from "./start-up-lines.ts";
 
 /** What the command line may say; each goes before the environment. */
@@ -39,7 +39,7 @@ export async function runAllInOne(options: RunOptions = {}): Promise<number> {
   });
   for (const why of unused) say(`without a meaning here: ${why}`);
   try {
-    await using server = await allInOne(readConfig(env), env);
+    await using server = await allInOne(readSettings(env), env["LOG_LEVEL"]);
     for (const line of startUpLines(server.startUp)) say(line);
     const why = await Promise.race([asked.then(() => undefined), server.broken]);
     if (why === undefined) {

@@ -1,5 +1,6 @@
 import { RedisBroker } from "../../lib/broker/redis-broker.ts";
 import { configOrExit } from "../../lib/config/config-or-exit.ts";
+import { readEach } from "../../lib/config/env.ts";
 import { logger } from "../../lib/log/log.ts";
 import { untilSignal } from "../../lib/process/run-until-signal.ts";
 import { networkTransport } from "../../lib/rpc/client.ts";
@@ -9,11 +10,12 @@ import { openIsolation } from "./isolation.ts";
 import { worker } from "./worker.ts";
 
 const {
-  settings,
-  calls,
-  isolation: isolationOptions,
+  config: { settings, calls, isolation: isolationOptions },
   connection,
-} = configOrExit((env) => ({ ...readConfig(env), connection: readConnectionConfig(env) }), process.env);
+} = configOrExit(
+  (env) => readEach({ config: readConfig, connection: readConnectionConfig }, env),
+  process.env,
+);
 const log = logger("worker");
 
 await using broker = await RedisBroker.open({
