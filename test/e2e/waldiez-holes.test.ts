@@ -3,6 +3,7 @@
  * clients and their attackers do it. The numbers are those of the study of it:
  * 2 is what could be stolen or forged, 3 what got lost or was told wrongly.
  * Deletion of a program by force (3.18) has its test in forced-deletion.test.ts,
+ * what is about several processes (2.12, 3.21, 3.23) in waldiez-processes.test.ts,
  * lost messages and dead workers (3.13 to 3.15) theirs in test/chaos/.
  */
 import { execFile } from "node:child_process";

@@ -71,8 +71,22 @@ export async function startAllInOne(variables: Readonly<Record<string, string>> 
   });
 }
 
+/** What is another way than usual about services. */
+interface ServiceOptions {
+  /** Variables that all of them are given besides; they go first. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Those that `start` starts and nobody before. */
+  readonly startedLater?: readonly string[];
+  /** Is handed whatever they write. */
+  readonly onOutput?: (chunk: Buffer) => void;
+}
+
 /** Starts each service as a process of its own, on Postgres and Redis of the test's. */
-export async function startServices(): Promise<Antiphon> {
+export async function startServices({
+  variables: more = {},
+  startedLater,
+  onOutput,
+}: ServiceOptions = {}): Promise<Antiphon> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder("e2e"));
   const database = stack.use(await freshDatabase());
@@ -127,8 +141,8 @@ export async function startServices(): Promise<Antiphon> {
       (): ChildProcess =>
         spawn(process.execPath, [`services/${name}/main.ts`], {
           cwd: root,
-          env: environment({ ...common, ...own }),
-          stdio: ["ignore", "ignore", "pipe"],
+          env: environment({ ...common, ...own, ...more }),
+          stdio: ["ignore", "pipe", "pipe"],
           detached: true,
         }),
     ]),
@@ -139,7 +153,7 @@ export async function startServices(): Promise<Antiphon> {
   await writeFile(join(dataDirectory, "server.json"), JSON.stringify({ url, pid: process.pid }));
   await writeFile(join(dataDirectory, "clients.json"), JSON.stringify(clients));
   await chmod(join(dataDirectory, "clients.json"), 0o600);
-  return await atWork({ stack, launches, url, dataDirectory });
+  return await atWork({ stack, launches, url, dataDirectory, startedLater, onOutput });
 }
 
 async function atWork({
@@ -147,18 +161,24 @@ async function atWork({
   launches,
   url,
   dataDirectory,
+  startedLater = [],
+  onOutput,
 }: {
   readonly stack: AsyncDisposableStack;
   readonly launches: ReadonlyMap<string, () => ChildProcess>;
   readonly url: string;
   readonly dataDirectory: string;
+  readonly startedLater?: readonly string[] | undefined;
+  readonly onOutput?: ((chunk: Buffer) => void) | undefined;
 }): Promise<Antiphon> {
   const processes = new Map<string, ChildProcess>();
   let said = "";
   const launch = (name: string): void => {
     const child = launches.get(name)?.();
     if (child === undefined) throw new Error(`there is no process ${name}`);
+    child.stdout?.on("data", (chunk: Buffer) => onOutput?.(chunk));
     child.stderr?.on("data", (chunk: Buffer) => {
+      onOutput?.(chunk);
       said = (said + chunk.toString()).slice(-20_000);
       if (process.env["TEST_LOG_LEVEL"] !== undefined) process.stderr.write(chunk);
     });
@@ -189,7 +209,7 @@ async function atWork({
       throw new Error(`${String(error)}\n${said}`);
     });
   };
-  for (const name of launches.keys()) launch(name);
+  for (const name of launches.keys()) if (!startedLater.includes(name)) launch(name);
   try {
     await answers();
   } catch (error) {

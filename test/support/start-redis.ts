@@ -20,11 +20,23 @@ const startMs = 10_000;
 /** The program of util-linux that has the kernel end a child with its parent, however that dies. */
 const endWithUs = "setpriv";
 
-/** Starts the `redis-server` of the machine on a unix socket in a temporary folder. */
-export async function startRedis(): Promise<TestRedis> {
+/** Starts the `redis-server` of the machine on a unix socket in a temporary folder; with a password, which the URL bears then, on a port besides. */
+export async function startRedis(door?: {
+  readonly port: number;
+  readonly password: string;
+}): Promise<TestRedis> {
   const folder = await temporaryFolder("redis");
-  const url = join(folder.path, "redis.sock");
-  let server = await launch(url, folder.path);
+  const socket = join(folder.path, "redis.sock");
+  const url = door === undefined ? socket : `redis://:${door.password}@127.0.0.1:${door.port}/0`;
+  const options = {
+    ...optionsFor(socket, folder.path),
+    ...(door !== undefined && {
+      port: String(door.port),
+      bind: "127.0.0.1",
+      requirepass: door.password,
+    }),
+  };
+  let server = await launch(socket, options);
   return {
     url,
     get process() {
@@ -32,7 +44,7 @@ export async function startRedis(): Promise<TestRedis> {
     },
     async restart() {
       await kill(server);
-      server = await launch(url, folder.path);
+      server = await launch(socket, options);
     },
     async [Symbol.asyncDispose]() {
       await kill(server);
@@ -41,12 +53,13 @@ export async function startRedis(): Promise<TestRedis> {
   };
 }
 
-async function launch(url: string, folder: string): Promise<ChildProcess> {
-  const server = spawn(endWithUs, ["--pdeathsig", "KILL", "redis-server", ...optionsFor(url, folder)], {
+async function launch(socket: string, options: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn(endWithUs, ["--pdeathsig", "KILL", "redis-server", ...words], {
     stdio: "ignore",
     detached: true,
   });
-  await untilListening(url, server);
+  await untilListening(socket, server);
   return server;
 }
 
@@ -57,8 +70,8 @@ async function kill(server: ChildProcess): Promise<void> {
   await ended;
 }
 
-function optionsFor(socket: string, directory: string): string[] {
-  const options = {
+function optionsFor(socket: string, directory: string): Readonly<Record<string, string>> {
+  return {
     port: "0",
     unixsocket: socket,
     unixsocketperm: "700",
@@ -66,7 +79,6 @@ function optionsFor(socket: string, directory: string): string[] {
     save: "",
     appendonly: "no",
   };
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
 async function untilListening(path: string, server: ChildProcess): Promise<void> {
