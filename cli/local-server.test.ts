@@ -20,6 +20,7 @@ describe("findLocalServer", () => {
     expect(await findLocalServer({ dataDirectory: undefined, from })).toEqual({
       dataDirectory: join(folder, ".antiphon"),
       url: "http://127.0.0.1:8000",
+      pid: 1,
       clients: [{ clientId: "c1", clientSecret: "s1", audience: "tasks-api" }],
     });
   });

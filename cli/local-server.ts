@@ -13,6 +13,8 @@ export interface LocalServer {
   readonly dataDirectory: string;
   /** Undefined when the server does not run. */
   readonly url: string | undefined;
+  /** Of the process that wrote it, which may have died without taking it away. */
+  readonly pid: number | undefined;
   readonly clients: readonly LocalClient[];
 }
 
@@ -45,6 +47,7 @@ async function readLocalServer(dataDirectory: string): Promise<LocalServer | und
   return {
     dataDirectory,
     url: isRecord(server) && typeof server["url"] === "string" ? server["url"] : undefined,
+    pid: isRecord(server) && typeof server["pid"] === "number" ? server["pid"] : undefined,
     clients: Array.isArray(clients) ? clients.flatMap(localClient) : [],
   };
 }

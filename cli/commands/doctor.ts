@@ -61,6 +61,7 @@ async function findAll(env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
     dataDirectory: local?.dataDirectory ?? resolve(env["ANTIPHON_DATA_DIR"] ?? ".antiphon"),
     host: running?.hostname ?? env["API_HOST"] ?? "127.0.0.1",
     port: Number(running?.port || (env["API_PORT"] ?? 8_000)),
+    serverPid: running === undefined ? undefined : local?.pid,
   };
   try {
     const found = await Promise.all(

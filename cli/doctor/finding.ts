@@ -20,6 +20,8 @@ export interface Surroundings {
   /** The address that a server here would listen on. */
   readonly host: string;
   readonly port: number;
+  /** The process that says in the data folder that it serves there; it may have died since. */
+  readonly serverPid: number | undefined;
   /** A folder of the checks' own, removed afterwards. */
   readonly temporary: string;
 }
