@@ -5,6 +5,7 @@ import { type Fault, isForeignServer, isUnreachable, refusalOf } from "../sdk/ty
 import { CommandFailure } from "./command-failure.ts";
 import { type ExitCode, exitCode } from "./exit-code.ts";
 import { plainText } from "./plain-text.ts";
+import { tlsFailureOf } from "./tls-failure.ts";
 
 /** What went wrong, as it is told to people and programs. */
 export interface FailureReport {
@@ -79,7 +80,7 @@ function ofCall(thrown: ConnectError, url: string | undefined): FailureReport {
       code: "UNAVAILABLE",
       reason: "SERVER_UNREACHABLE",
       faults: [],
-      hint: isForeignServer(thrown) ? "npm start says where it serves; set ANTIPHON_URL" : "npm start",
+      hint: unreachableHint(thrown),
     };
   }
   return {
@@ -95,9 +96,17 @@ function ofCall(thrown: ConnectError, url: string | undefined): FailureReport {
 /** Which server can not be reached, and what of it is wrong. */
 export function unreachableText(thrown: unknown, url: string | undefined): string {
   const server = url === undefined ? "the server" : `the server ${url}`;
+  const failure = tlsFailureOf(thrown);
+  if (failure !== undefined) return `${server} ${failure.text}`;
   return isForeignServer(thrown)
     ? `${url ?? "what answers"} is no Antiphon server`
     : `${server} does not answer`;
+}
+
+/** What to do about a server that can not be reached. */
+function unreachableHint(thrown: unknown): string {
+  if (isForeignServer(thrown)) return "npm start says where it serves; set ANTIPHON_URL";
+  return tlsFailureOf(thrown)?.hint ?? "npm start";
 }
 
 /** What a refusal says, in the words of the command line where it has its own: the server's tell the first fault, which is listed anyway. */

@@ -12,6 +12,7 @@ import type { Screen } from "./screen.ts";
 import { stateWord } from "./state-word.ts";
 import { type SessionEnd, TaskSession } from "./task-session.ts";
 import { ago, took } from "./times.ts";
+import { tlsFailureOf } from "./tls-failure.ts";
 
 /** A result is shown so far on one line; the whole of it by `get`. */
 const longestResultLine = 200;
@@ -69,7 +70,9 @@ function refuseAway(
   throw new CommandFailure(unreachableText(cause, url), {
     exitCode: exitCode.unreachable,
     reason: "SERVER_UNREACHABLE",
-    hint: `the task is not lost; when the server is back, antiphon attach ${id} comes back to it`,
+    hint:
+      tlsFailureOf(cause)?.hint ??
+      `the task is not lost; when the server is back, antiphon attach ${id} comes back to it`,
     cause,
   });
 }

@@ -6,6 +6,7 @@ import { exitCode } from "./exit-code.ts";
 import { unreachableText } from "./failure-report.ts";
 import type { RunSession } from "./run-session.ts";
 import type { Screen } from "./screen.ts";
+import { tlsFailureOf } from "./tls-failure.ts";
 
 /** Shows runs until all have ended (true) or the user leaves (false), telling how to come back and setting the exit code. */
 export async function watchedToEnd(
@@ -37,7 +38,9 @@ export async function watchedToEnd(
     throw new CommandFailure(unreachableText(cause, url), {
       exitCode: exitCode.unreachable,
       reason: "SERVER_UNREACHABLE",
-      hint: `what was accepted goes on; when the server is back, ${comeBack} shows it`,
+      hint:
+        tlsFailureOf(cause)?.hint ??
+        `what was accepted goes on; when the server is back, ${comeBack} shows it`,
       cause,
     });
   } finally {
