@@ -179,6 +179,7 @@ export async function allInOne(settings: AllInOneSettings, logLevel = "warn"): P
           ? "for one-word hosts that do not resolve, and for language models (LLM_BASE_URL is not set)"
           : "for one-word hosts that do not resolve",
       url: server.url,
+      wantsCertificates: tls?.clientCaPath !== undefined,
       clientsFile: clients.path,
       readyInMs: performance.now() - begunAt,
     },

@@ -11,6 +11,7 @@ const start = {
   python: "",
   standIns: "",
   url: "http://127.0.0.1:8000",
+  wantsCertificates: false,
   clientsFile: "",
   readyInMs: 700,
 };
@@ -25,6 +26,15 @@ describe("startUpLines", () => {
     const at = lines.indexOf("  export ANTIPHON_DATA_DIR=/srv/data");
     expect(at).toBeGreaterThan(0);
     expect(lines.findIndex((line) => line.includes("npx antiphon run"))).toBeGreaterThan(at);
+  });
+
+  test("says what commands need for TLS, and only then", () => {
+    expect(startUpLines(start).join("\n")).not.toContain("ANTIPHON_TLS");
+    const tls = { ...start, url: "https://127.0.0.1:8000" };
+    expect(startUpLines(tls).join("\n")).toContain("export ANTIPHON_TLS_CA=");
+    expect(startUpLines(tls).join("\n")).not.toContain("ANTIPHON_TLS_CERT");
+    const mutual = startUpLines({ ...tls, wantsCertificates: true }).join("\n");
+    expect(mutual).toContain("export ANTIPHON_TLS_CERT=");
   });
 
   test("quotes a folder for the shell", () => {

@@ -13,6 +13,8 @@ export interface StartUp {
   /** What stands in for others: for hosts, and for language models unless there are some. */
   readonly standIns: string;
   readonly url: string;
+  /** Whether callers have to show a certificate. */
+  readonly wantsCertificates: boolean;
   readonly clientsFile: string;
   readonly readyInMs: number;
 }
@@ -32,6 +34,12 @@ export function startUpLines(start: StartUp): string[] {
     `ready in ${(start.readyInMs / 1_000).toFixed(1)} s; try in a second terminal:`,
     "",
     ...(start.mustNameFolder ? [`  export ANTIPHON_DATA_DIR=${shellWord(start.dataDirectory)}`] : []),
+    ...(start.url.startsWith("https:")
+      ? ["  export ANTIPHON_TLS_CA=FILE   # the authority of the certificate, unless this machine trusts it"]
+      : []),
+    ...(start.wantsCertificates
+      ? ["  export ANTIPHON_TLS_CERT=FILE ANTIPHON_TLS_KEY=FILE   # of an authority in TLS_CLIENT_CA"]
+      : []),
     "  npx antiphon run examples/hello.py",
     "  npx antiphon workflow run examples/fanout.json",
     "",
