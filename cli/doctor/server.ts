@@ -79,7 +79,7 @@ function health(
     const nothing = () => resolve(undefined);
     const asked = request({ host, port, path: "/healthz", agent: false, rejectUnauthorized: false, signal });
     asked.on("error", nothing);
-    asked.on("response", (answer) => text(answer).then(resolve, nothing));
+    asked.on("response", (answer) => void text(answer).then(resolve, nothing));
     asked.end();
   });
 }
