@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SchedulerService } from "../../../gen/antiphon/scheduler/v1/scheduler_service_pb.ts";
 import { TaskState } from "../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { TaskIOService } from "../../../gen/antiphon/taskio/v1/taskio_service_pb.ts";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
@@ -15,20 +16,44 @@ import { eventRoutes } from "./event-routes.ts";
 const log = logger("gateway", "silent");
 const verify = async () => aCaller();
 const taskId = "01234567-89ab-4cde-8f01-23456789abcd";
+const scheduleId = "11234567-89ab-4cde-8f01-23456789abcd";
+/** What the schedule started before. */
+const earlierId = "31234567-89ab-4cde-8f01-23456789abcd";
 
 let opened: AsyncDisposableStack;
 let taskio: FakeTaskIO;
 let url: string;
+/** Whether the schedule has started the task. */
+let hasFired: boolean;
 
 beforeEach(async () => {
   opened = new AsyncDisposableStack();
   taskio = new FakeTaskIO(taskId);
+  hasFired = true;
   const behind = localTransport(
     {
-      access: publicAccessOf(TaskIOService),
+      access: { ...publicAccessOf(TaskIOService), ...publicAccessOf(SchedulerService) },
       check: async () => undefined,
       routes: (router) => {
-        router.service(TaskIOService, taskio.service);
+        router.service(TaskIOService, {
+          ...taskio.service,
+          watch(request, context) {
+            if (request.tasks[0]?.taskId !== taskId) throw noSuchTask();
+            if (taskio.service.watch === undefined) throw new TypeError("the fake watches nothing");
+            return taskio.service.watch(request, context);
+          },
+        });
+        router.service(SchedulerService, {
+          getTask(request) {
+            if (request.taskId !== taskId) throw noSuchTask();
+            return { task: { taskId, runId: taskId } };
+          },
+          getSchedule(request) {
+            if (request.scheduleId !== scheduleId) throw noSuchSchedule();
+            return { schedule: { scheduleId, target: { kind: { case: "task", value: {} } } } };
+          },
+          listRuns: () => ({ runs: hasFired ? [{ runId: taskId }] : [] }),
+        });
       },
     },
     { verify, log },
@@ -49,6 +74,9 @@ beforeEach(async () => {
 });
 
 afterEach(() => opened.disposeAsync());
+
+const noSuchTask = () => new DomainError("TASK_NOT_FOUND", "there is no such task");
+const noSuchSchedule = () => new DomainError("SCHEDULE_NOT_FOUND", "there is no such schedule");
 
 async function ask(headers: Readonly<Record<string, string>> = {}, query = "", method = "GET") {
   const hangUp = new AbortController();
@@ -81,6 +109,57 @@ function eventsIn(stream: string): Heard[] {
       return { ...fields, data: JSON.parse(fields["data"] ?? "null") as unknown };
     });
 }
+
+describe("the events of a scheduled task", () => {
+  beforeEach(() => {
+    url = url.replace(taskId, scheduleId);
+  });
+
+  test("are those of what it started last, with ids that name it", async () => {
+    taskio.say(printed("1"), printed("2"));
+    taskio.end();
+    const { answer } = await ask();
+    const ids = eventsIn(await answer.text()).map(({ id }) => id);
+    expect(ids).toEqual([undefined, `${taskId}/1-1`, `${taskId}/1-2`, `${taskId}/end`]);
+  });
+
+  test.each([
+    ["go on behind an id of the same firing", `${taskId}/1-1`, [`${taskId}/1-2`, `${taskId}/end`]],
+    [
+      "begin anew behind an id of another firing",
+      `${earlierId}/1-1`,
+      [`${taskId}/1-1`, `${taskId}/1-2`, `${taskId}/end`],
+    ],
+    [
+      "begin anew behind the end of another firing",
+      `${earlierId}/end`,
+      [`${taskId}/1-1`, `${taskId}/1-2`, `${taskId}/end`],
+    ],
+  ])("%s", async (_how, id, expected) => {
+    taskio.say(printed("1"), printed("2"));
+    taskio.end();
+    const { answer } = await ask({ "last-event-id": id });
+    expect(eventsIn(await answer.text()).flatMap(({ id }) => id ?? [])).toEqual(expected);
+  });
+
+  test("are none behind the end of its last firing", async () => {
+    taskio.end();
+    const { answer } = await ask({ "last-event-id": `${taskId}/end` });
+    expect([answer.status, await answer.text()]).toEqual([204, ""]);
+  });
+
+  test("are refused before its first firing, which the refusal says", async () => {
+    hasFired = false;
+    const { answer } = await ask();
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toMatchObject({ detail: "the scheduled task has not fired yet" });
+  });
+
+  test("are refused when there is none", async () => {
+    url = url.replace(scheduleId, "21234567-89ab-4cde-8f01-23456789abcd");
+    expect((await ask()).answer.status).toBe(404);
+  });
+});
 
 describe("the events of a task", () => {
   test("are its transcript, with cursors as ids, and its end", async () => {

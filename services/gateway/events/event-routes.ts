@@ -14,8 +14,9 @@ import { type HttpRoute, httpRoute } from "../http/route.ts";
 import { taskIdParams } from "../routes/waldiez/task-id.ts";
 import { type Watcher, WatcherQuota } from "../watcher-quota.ts";
 import { eventText, signOfLife, streamStart } from "./event-stream.ts";
-import { followedTask, type News } from "./followed-task.ts";
-import { endId, taskEvent } from "./task-events.ts";
+import type { News } from "./followed-task.ts";
+import { type OpenedNews, openedNews } from "./opened-news.ts";
+import { taskEvent } from "./task-events.ts";
 
 /** The longest silence of a stream. */
 const heartbeatMs = 15_000;
@@ -42,6 +43,8 @@ by \`Last-Event-ID\` or \`after\` to go on behind it, without a gap and with not
 - \`end\` (\`state\`, \`failure\`): the last; the stream is closed behind it, and whoever asks again after it gets 204.
 - \`interrupted\` (\`reason\`, \`detail\`): the stream is closed before the end; it may be taken up again.
 
+Of a scheduled task it is what is being carried out, else what was last; an id of another firing counts as none.
+
 A comment is sent when there was nothing to say for 15 s. Who takes nothing for a minute is cut off.`.trim();
 
 /** `GET /api/v1/tasks/{task_id}/events`. */
@@ -64,24 +67,24 @@ export function eventRoutes(): readonly HttpRoute[] {
       responses: {
         200: { description: "The events.", schema: z.string(), contentType: "text/event-stream" },
         204: { description: "Nothing comes after the end." },
-        404: { description: "There is no such task of the caller's." },
+        404: {
+          description:
+            "There is no such task of the caller's, or it is a scheduled one that has not fired yet.",
+        },
         429: { description: "The client has 200 streams open, or the task 50." },
       },
       async handle({ caller, params, query, headers, clients, signal }) {
-        const after = headers["last-event-id"]?.toString() ?? query.after ?? "";
-        if (after === endId) return { status: 204 };
-        const news = followedTask(clients.taskio, {
+        const opened = await openedNews(clients, {
           taskId: params.task_id,
-          after,
+          seen: headers["last-event-id"]?.toString() ?? query.after ?? "",
           signal,
           hasFreshTokens: caller?.externalSubject !== undefined,
         });
-        // What is refused is refused by a status, before anything is sent.
-        const first = await news.next();
+        if (opened === undefined) return { status: 204 };
         // Not before: who may not see the task takes nobody's place at it.
         const watcher = { clientId: caller?.clientId ?? "", taskId: params.task_id };
         if (!hasPlace(quota, watcher, signal)) {
-          await news.return(undefined);
+          await opened.news.return(undefined);
           throw new DomainError("TOO_MANY_CALLS", "too many streams are open", {}, { retryAfterMs });
         }
         return {
@@ -92,7 +95,7 @@ export function eventRoutes(): readonly HttpRoute[] {
             "x-accel-buffering": "no",
           },
           stalledAfterMs,
-          body: eventsOf(first.done === true ? undefined : first.value, news, signal),
+          body: eventsOf(opened, signal),
         };
       },
     }),
@@ -109,14 +112,13 @@ function hasPlace(quota: WatcherQuota, watcher: Watcher, signal: AbortSignal): b
 }
 
 async function* eventsOf(
-  first: News | undefined,
-  news: AsyncGenerator<News>,
+  { first, news, idPrefix }: OpenedNews,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(streamStart + textOf(first));
+  yield Buffer.from(streamStart + textOf(first, idPrefix));
   try {
     for await (const next of merge([news], { idleMs: heartbeatMs, signal })) {
-      const text = next === undefined ? signOfLife : textOf(next);
+      const text = next === undefined ? signOfLife : textOf(next, idPrefix);
       if (text !== "") yield Buffer.from(text);
     }
   } catch (thrown) {
@@ -126,7 +128,8 @@ async function* eventsOf(
   }
 }
 
-function textOf(news: News | undefined): string {
+function textOf(news: News | undefined, idPrefix: string): string {
   const event = news && taskEvent(news);
-  return event === undefined ? "" : eventText(event);
+  if (event === undefined) return "";
+  return eventText({ ...event, id: event.id === undefined ? undefined : idPrefix + event.id });
 }
