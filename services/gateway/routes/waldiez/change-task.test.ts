@@ -25,6 +25,8 @@ const daily: Timing = { kind: { case: "cron", value: "0 0 * * *" } };
 let timing: Timing;
 let updates: UpdateScheduleRequest[];
 let url: string;
+/** What the scheduler finds wrong with the next change. */
+let faultAt: string | undefined;
 
 beforeAll(async () => {
   const transport = createRouterTransport((router) => {
@@ -36,6 +38,10 @@ beforeAll(async () => {
       listRuns: () => ({}),
       updateSchedule(request) {
         updates.push(request);
+        if (faultAt !== undefined) {
+          const fault = { path: faultAt, reason: "FIELD_INVALID" as const, message: "is wrong" };
+          throw toConnectError(DomainError.ofFaults([fault]));
+        }
         return { schedule: scheduled() };
       },
     });
@@ -55,6 +61,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   updates = [];
+  faultAt = undefined;
 });
 
 afterAll(() => opened.disposeAsync());
@@ -93,11 +100,23 @@ test.each([
   ["once without its time", daily, { schedule_type: "once" }],
   ["once with a phrase", once, { cron_expression: "every hour" }],
   ["once with an end", once, { expires_at: "2096-01-01T00:00:00Z" }],
+  ["cron with an end in the past", daily, { expires_at: "2020-01-01T00:00:00Z" }],
   ["cron with a time", daily, { scheduled_time: "2096-01-01T00:00:00Z" }],
 ])("refuses %s", async (_what, before, fields) => {
   timing = before;
   expect((await patch(fields)).status).toBe(422);
   expect(updates).toEqual([]);
+});
+
+test.each([
+  ["schedule.timing.at", once, { scheduled_time: "2020-01-01T00:00:00Z" }, "scheduled_time"],
+  ["schedule.timing.cron", daily, { cron_expression: "0 0 30 2 *" }, "cron_expression"],
+])("says by the client's field what the scheduler refuses as %s", async (path, before, fields, name) => {
+  timing = before;
+  faultAt = path;
+  const answer = await patch(fields);
+  expect(answer.status).toBe(422);
+  expect(await answer.json()).toMatchObject({ detail: [{ loc: ["body", name], msg: "is wrong" }] });
 });
 
 test("answers what has been changed to a caller that says what it has, too", async () => {

@@ -3,7 +3,7 @@ import { HttpRefusal } from "../../http/http-refusal.ts";
 import { type HttpAnswer, type HttpCall, type HttpRoute, httpRoute } from "../../http/route.ts";
 import { type Finding, findTask, isFinal, type ScheduledTask, statusOfFound } from "./found-task.ts";
 import { refuseUnlessMatched, taggedAnswer } from "./json-answer.ts";
-import { instant, type ScheduleFields, wantedSchedule } from "./schedule-fields.ts";
+import { asClientFields, instant, type ScheduleFields, wantedSchedule } from "./schedule-fields.ts";
 import { timesOf } from "./store-schedule.ts";
 import { taskIdParams } from "./task-id.ts";
 import { taskJson, taskSchema } from "./task-json.ts";
@@ -75,12 +75,15 @@ async function rescheduled(
   const words = fields.cron_expression ?? (type === "cron" ? current : undefined);
   const staysOnce = type === "once" && timing?.kind.case === "at";
   if (staysOnce && isEmpty({ ...fields, schedule_type: null })) return { kind: "scheduled", schedule, last };
-  const wanted = wantedSchedule({ ...fields, schedule_type: type, cron_expression: words });
+  const wanted = wantedSchedule({ ...fields, schedule_type: type, cron_expression: words }, new Date());
   if (wanted === undefined) throw new TypeError("a schedule of a type asks for nothing");
   const paths = ["timing", ...(wanted.kind === "once" || fields.expires_at != null ? ["ends_at"] : [])];
-  const answer = await clients.scheduler.updateSchedule(
-    { schedule: { scheduleId, ...timesOf(wanted) }, updateMask: { paths } },
-    { signal },
+  const answer = await asClientFields(
+    async () =>
+      await clients.scheduler.updateSchedule(
+        { schedule: { scheduleId, ...timesOf(wanted) }, updateMask: { paths } },
+        { signal },
+      ),
   );
   return { kind: "scheduled", schedule: answer.schedule ?? schedule, last };
 }

@@ -69,7 +69,7 @@ async function create(call: CreateCall, needs: WaldiezNeeds): Promise<HttpAnswer
   await permitted(call, needs);
   const { fields, file } = await readSubmission(call);
   const env = readEnvVars(fields.env_vars);
-  const schedule = wantedSchedule(fields);
+  const schedule = wantedSchedule(fields, new Date());
   const source = await submissionSource({ fields, file }, needs.fetchFile, call);
   const nonce = fields.force ? nonceFor(idempotencyKey) : undefined;
   const flowId = flowIdOf(source, nonce);

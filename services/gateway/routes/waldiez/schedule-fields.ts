@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { type FieldRefusal, HttpRefusal } from "../../http/http-refusal.ts";
 import { cronOfWords } from "./cron-words.ts";
 
@@ -41,8 +42,8 @@ const rules: Readonly<
   cron: { needs: "cron_expression", refuses: ["scheduled_time"] },
 };
 
-/** The schedule that the fields ask for; undefined when they ask for none. Throws HttpRefusal 422 when they do not go together. */
-export function wantedSchedule(fields: ScheduleFields): WantedSchedule | undefined {
+/** The schedule that the fields ask for; undefined when they ask for none. Throws HttpRefusal 422 when they do not go together, or the end is not ahead. */
+export function wantedSchedule(fields: ScheduleFields, now: Date): WantedSchedule | undefined {
   const { schedule_type: type, scheduled_time: at, cron_expression: words, expires_at: endsAt } = fields;
   const isGiven = (name: FieldName) => fields[name] !== undefined && fields[name] !== null;
   if (type === undefined || type === null) {
@@ -56,11 +57,35 @@ export function wantedSchedule(fields: ScheduleFields): WantedSchedule | undefin
     ...refuses.filter(isGiven).map((name) => fault(name, `is not taken with schedule_type ${type}`)),
   ]);
   if (type === "once") return { kind: "once", at: at ?? new Date(Number.NaN) };
+  // The scheduler would take it, for a schedule may be ended that way.
+  refuse(endsAt && endsAt <= now ? [fault("expires_at", "is in the past")] : []);
   const cron = cronOfWords(words ?? "");
   if (cron === undefined) {
     throw refusalOf([fault("cron_expression", "is neither five cron fields nor a phrase that is known")]);
   }
   return { kind: "cron", cron, endsAt: endsAt ?? undefined };
+}
+
+/** Which of the client's fields a fault of the scheduler is about. */
+const fieldOfPath = new Map<string, FieldName>([
+  ["schedule.timing.at", "scheduled_time"],
+  ["schedule.timing.cron", "cron_expression"],
+  ["schedule.ends_at", "expires_at"],
+]);
+
+/** Carries out a call that stores when a task is carried out. What the scheduler finds wrong with the times is thrown as HttpRefusal 422 by the client's own fields. */
+export async function asClientFields<Answer>(store: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await store();
+  } catch (thrown) {
+    const faults = fromConnectError(thrown).faults.map(({ path, message }) => {
+      const name = fieldOfPath.get(path);
+      return name && fault(name, message);
+    });
+    const own = faults.filter((one) => one !== undefined);
+    if (own.length === 0 || own.length < faults.length) throw thrown;
+    throw refusalOf(own);
+  }
 }
 
 function fault(name: FieldName, message: string, type = "value_error"): FieldRefusal {

@@ -9,7 +9,7 @@ import type { ProgramSchema } from "../../../../gen/antiphon/scheduler/v1/task_p
 import { fromConnectError } from "../../../../lib/rpc/from-connect-error.ts";
 import { submissionLabels } from "./flow-id.ts";
 import { type Finding, type ScheduledTask, withLastRun } from "./found-task.ts";
-import type { WantedSchedule } from "./schedule-fields.ts";
+import { asClientFields, type WantedSchedule } from "./schedule-fields.ts";
 import { labelsOf, taskSchedules } from "./task-schedules.ts";
 
 /** A task to be carried out at given times. */
@@ -44,12 +44,15 @@ async function stored(wanted: WantedScheduledTask, finding: Finding): Promise<Sc
   const labels = submissionLabels(flowId, idempotencyKey);
   const target = { kind: { case: "task", value: { program, labels } } } as const;
   try {
-    const { schedule } = await clients.scheduler.createSchedule(
-      {
-        schedule: { name: program.fileName ?? "", ...timesOf(wanted.schedule), target },
-        requestId: idempotencyKey,
-      },
-      { signal },
+    const { schedule } = await asClientFields(
+      async () =>
+        await clients.scheduler.createSchedule(
+          {
+            schedule: { name: program.fileName ?? "", ...timesOf(wanted.schedule), target },
+            requestId: idempotencyKey,
+          },
+          { signal },
+        ),
     );
     if (schedule === undefined) throw new TypeError("a new schedule was not answered");
     return schedule;
