@@ -92,4 +92,23 @@ describe("taskJson", () => {
       expires_at: "2031-01-01T00:00:00.000Z",
     });
   });
+
+  test.each([
+    ["expired", { endsAt: at("2030-05-01T00:00:00Z") }, "CANCELLED", { detail: "Task expired" }],
+    ["was cancelled", { paused: true }, "CANCELLED", { detail: "Task cancelled" }],
+    [
+      "could not be started",
+      { endsAt: at("2030-05-01T00:00:00Z"), lastFailure: { reason: "RUN_LIMIT", message: "too many" } },
+      "FAILED",
+      { error: "too many", reason: "RUN_LIMIT" },
+    ],
+    ["waits", {}, "PENDING", null],
+  ])("says why a schedule without a run has no results when it %s", (_why, fields, status, results) => {
+    const timing = { kind: { case: "cron", value: "0 0 * * 1" } } as const;
+    const schedule = create(ScheduleSchema, { scheduleId: "s", timing, ...fields });
+    expect(taskJson({ kind: "scheduled", schedule, last: undefined }, { now })).toMatchObject({
+      status,
+      results,
+    });
+  });
 });

@@ -1,8 +1,8 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
-import { type Task, TaskState } from "../../../../gen/antiphon/scheduler/v1/task_pb.ts";
+import { type Failure, type Task, TaskState } from "../../../../gen/antiphon/scheduler/v1/task_pb.ts";
 import { isoOf } from "../../instant.ts";
-import { waldiezStatuses } from "../status-names.ts";
+import { type WaldiezStatus, waldiezStatuses } from "../status-names.ts";
 import { flowIdLabel } from "./flow-id.ts";
 import { type FoundTask, type ScheduledTask, statusOfFound } from "./found-task.ts";
 
@@ -45,7 +45,7 @@ export function taskJson(
     ...shown,
     status,
     input_request_id: (isWaiting && task?.openPrompts[0]?.promptId) || null,
-    results: inList || task === undefined ? null : resultsOf(task),
+    results: inList ? null : resultsOfFound(found, status),
     triggered_at: isoOf(task?.startedAt),
   };
 }
@@ -86,6 +86,21 @@ function scheduledFields({ schedule, last }: ScheduledTask): object {
   };
 }
 
+/** What a task came to; of a scheduled one that left no run behind, why. */
+function resultsOfFound(found: FoundTask, status: WaldiezStatus): object | null {
+  const task = found.kind === "plain" ? found.task : found.last;
+  if (task !== undefined) return resultsOf(task);
+  if (found.kind === "plain") return null;
+  const { paused, lastFailure } = found.schedule;
+  if (status === "FAILED") return failedResults(lastFailure);
+  if (status === "CANCELLED") return { detail: paused ? "Task cancelled" : "Task expired" };
+  return null;
+}
+
+function failedResults(failure: Failure | undefined): object {
+  return { error: failure?.message ?? "", reason: failure?.reason ?? "" };
+}
+
 /** How a task ended, as clients expect it of the three ways. */
 function resultsOf({ state, output, failure }: Task): object | null {
   switch (state) {
@@ -94,7 +109,7 @@ function resultsOf({ state, output, failure }: Task): object | null {
       return typeof value === "object" ? value : [value];
     }
     case TaskState.FAILED:
-      return { error: failure?.message ?? "", reason: failure?.reason ?? "" };
+      return failedResults(failure);
     case TaskState.CANCELLED:
       return { detail: "Task cancelled" };
     default:
