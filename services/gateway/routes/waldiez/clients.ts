@@ -52,7 +52,7 @@ export function clients(): readonly HttpRoute[] {
       access: lookAtClients,
       tag: "Clients",
       summary: "Lists clients",
-      description: "Those for `admin-api` are shown to such clients only.",
+      description: "Those for `admin-api` and `workers-api` are listed to clients for `admin-api` only.",
       style: "waldiez",
       query: listQuery,
       headers: ["If-None-Match"],
@@ -67,11 +67,15 @@ export function clients(): readonly HttpRoute[] {
         const { query, signal } = call;
         const { order_by: orderBy = "created_at", order_type: orderType, search: text = "" } = query;
         const skip = skipOf(query);
+        // The Waldiez runner's Python client raises at an audience that it does not know.
+        const isAdmin = call.caller?.audience === "admin-api";
+        const audiences = publicAudiences.filter((name) => isAdmin || name !== "workers-api");
         const { clients, total } = await call.clients.auth.listClients(
           {
             pageSize: query.size,
             skip: skip ?? 0,
             text,
+            audiences: audiences.map(audienceMessage),
             orderBy: `${orderBy}${orderType === "desc" ? " desc" : ""}`,
           },
           { signal },
