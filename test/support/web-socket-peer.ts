@@ -41,6 +41,8 @@ export class WebSocketPeer implements Disposable {
 
   /** Resolves when the handshake is accepted; rejects when it is not. */
   async opened(): Promise<this> {
+    // It may have been while another one was waited for.
+    if (this.socket.readyState === WebSocket.OPEN) return this;
     await Promise.race([
       once(this.socket, "open"),
       this.#failed.then((error) => {
