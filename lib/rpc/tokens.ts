@@ -13,6 +13,9 @@ export const accessTokenIssuer = "antiphon";
 /** The header by which a gateway tells auth as which issuer callers know this server. It says nothing about who calls. */
 export const issuerHeader = "x-antiphon-issuer";
 
+/** The header by which the gateway tells services behind, and its own routes, where a call came from. Never taken from outside. */
+export const callerAddressHeader = "x-antiphon-caller-address";
+
 /** The `typ` of access tokens (RFC 9068). */
 export const accessTokenType = "at+jwt";
 

@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { callerOf } from "../../../lib/rpc/authenticate.ts";
-import { accessTokenIssuer, issuerHeader } from "../../../lib/rpc/tokens.ts";
+import { accessTokenIssuer, callerAddressHeader, issuerHeader } from "../../../lib/rpc/tokens.ts";
 import type { Manager } from "../client-management.ts";
 import type { TokenOrigin } from "../tokens.ts";
 
@@ -12,7 +12,7 @@ const issuerForm = /^https?:\/\/[^\s?#]{1,250}$/;
 
 /** Where a call came from, as the gateway saw it; empty when it did not come through one. */
 export function addressOf({ requestHeader }: Pick<HandlerContext, "requestHeader">): string {
-  return (requestHeader.get("x-antiphon-caller-address") ?? "").slice(0, maxAddressLength);
+  return (requestHeader.get(callerAddressHeader) ?? "").slice(0, maxAddressLength);
 }
 
 /** Where a call for tokens came from, as the gateway saw it. */

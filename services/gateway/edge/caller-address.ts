@@ -1,9 +1,6 @@
 import { isIP } from "node:net";
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
 
-/** The header by which the gateway tells services behind, and its own routes, where a call came from. Never taken from outside. */
-export const callerAddressHeader = "x-antiphon-caller-address";
-
 /**
  * Where a request came from. `hops` is how many proxies of the operator's stand
  * before us: each wrote whom it got the request from at the end of

@@ -9,14 +9,16 @@
  *       the strength of what a browser adds by itself.
  *   G3. A refusal is in the protocol of the request, and says who may read it.
  */
+
 import type { IncomingHttpHeaders } from "node:http";
 import type { Interceptor } from "@connectrpc/connect";
 import { DomainError } from "../../../lib/errors/domain-error.ts";
 import type { Logger } from "../../../lib/log/log.ts";
 import type { HttpHandler, ServerReply, ServerRequest, UpgradeHandler } from "../../../lib/rpc/serve.ts";
+import { callerAddressHeader } from "../../../lib/rpc/tokens.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import { AuditLog } from "./audit-log.ts";
-import { callerAddress, callerAddressHeader } from "./caller-address.ts";
+import { callerAddress } from "./caller-address.ts";
 import { Conduct } from "./conduct.ts";
 import { crossOriginHeaders, isPreflight, preflightHeaders } from "./cross-origin.ts";
 import { guardCalls } from "./guard-calls.ts";

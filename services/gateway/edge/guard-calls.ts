@@ -7,7 +7,7 @@ import {
 import { answering, publicAccess } from "../../../lib/rpc/access.ts";
 import { callerIn } from "../../../lib/rpc/authenticate.ts";
 import { nameOf } from "../../../lib/rpc/routes.ts";
-import { callerAddressHeader } from "./caller-address.ts";
+import { callerAddressHeader } from "../../../lib/rpc/tokens.ts";
 import { type Act, type Conduct, outcomeOf } from "./conduct.ts";
 
 /** Counts and takes down what callers of the public procedures do; of answers in a stream each by itself. */

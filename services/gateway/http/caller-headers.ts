@@ -1,5 +1,5 @@
 import type { ServerRequest } from "../../../lib/rpc/serve.ts";
-import { callerAddressHeader } from "../edge/caller-address.ts";
+import { callerAddressHeader } from "../../../lib/rpc/tokens.ts";
 
 /** What of a request goes along to the services behind: its name, where it came from, the trace that it belongs to, and the caller's token where there is one. */
 export function callerHeaders(

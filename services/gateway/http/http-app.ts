@@ -11,10 +11,11 @@
  *   A4. What calls keep in memory of what they were sent is bounded for all of them
  *       together.
  */
+
 import type { Logger } from "../../../lib/log/log.ts";
 import { type Caller, callerFor, type VerifyToken } from "../../../lib/rpc/authenticate.ts";
 import type { HttpHandler, ServerReply, ServerRequest } from "../../../lib/rpc/serve.ts";
-import { callerAddressHeader } from "../edge/caller-address.ts";
+import { callerAddressHeader } from "../../../lib/rpc/tokens.ts";
 import type { Conduct } from "../edge/conduct.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { callerHeaders } from "./caller-headers.ts";

@@ -8,13 +8,14 @@
  *   E3. Nothing is kept but the open sockets. Disposing waits until the last of
  *       them is over.
  */
+
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Logger } from "../../../lib/log/log.ts";
 import { answering } from "../../../lib/rpc/access.ts";
 import type { UpgradeHandler } from "../../../lib/rpc/serve.ts";
-import { callerAddressHeader } from "../edge/caller-address.ts";
+import { callerAddressHeader } from "../../../lib/rpc/tokens.ts";
 import type { Conduct } from "../edge/conduct.ts";
 import { followedTask, type News } from "../events/followed-task.ts";
 import { refusalAnswer, refusalOf } from "../http/http-error.ts";
