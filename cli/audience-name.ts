@@ -1,21 +1,16 @@
 import { Audience } from "../gen/antiphon/auth/v1/client_pb.ts";
-
-const byName = {
-  "tasks-api": Audience.TASKS_API,
-  "clients-api": Audience.CLIENTS_API,
-  "admin-api": Audience.ADMIN_API,
-  "workers-api": Audience.WORKERS_API,
-} as const;
+import { audienceMessage, knownAudiences, audienceOf as nameOf } from "../lib/rpc/audience-message.ts";
 
 /** What clients are for, as people write it. */
-export const audienceNames = Object.keys(byName);
+export const audienceNames: readonly string[] = knownAudiences;
 
 /** An audience as people write it; empty for one that this program does not know. */
 export function audienceName(audience: Audience): string {
-  return Object.entries(byName).find(([, known]) => known === audience)?.[0] ?? "";
+  return nameOf(audience) ?? "";
 }
 
 /** The audience of one of `audienceNames`. */
 export function audienceOf(name: string): Audience {
-  return Object.entries(byName).find(([known]) => known === name)?.[1] ?? Audience.UNSPECIFIED;
+  const known = knownAudiences.find((audience) => audience === name);
+  return known === undefined ? Audience.UNSPECIFIED : audienceMessage(known);
 }

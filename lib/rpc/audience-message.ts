@@ -10,6 +10,9 @@ const messageOf: Readonly<Record<PublicAudience, Audience>> = {
   "workers-api": Audience.WORKERS_API,
 };
 
+/** Every audience that clients have. */
+export const knownAudiences = Object.keys(messageOf) as readonly PublicAudience[];
+
 /** An audience as it travels. */
 export function audienceMessage(audience: PublicAudience): Audience {
   return messageOf[audience];
@@ -17,5 +20,5 @@ export function audienceMessage(audience: PublicAudience): Audience {
 
 /** An audience as it came; undefined when it is none that we know. */
 export function audienceOf(message: number): PublicAudience | undefined {
-  return (Object.keys(messageOf) as PublicAudience[]).find((audience) => messageOf[audience] === message);
+  return knownAudiences.find((audience) => messageOf[audience] === message);
 }
