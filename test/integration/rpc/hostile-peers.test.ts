@@ -160,6 +160,15 @@ test("a connection whose call was refused in the middle of its body is not kept 
   expect(peer.received()).toContain("grpc-message");
 });
 
+test("a message that can not be read is the caller's fault, also when its deadline has passed by then", async () => {
+  const headers = { ...bearer, "content-type": "application/proto", "connect-timeout-ms": "0" };
+  const body = new Uint8Array([0x0f, 0xff]);
+  for (let call = 0; call < 10; call += 1) {
+    const answer = await fetch(`${server.url}${path}`, { method: "POST", headers, body });
+    expect([400, 504]).toContain(answer.status);
+  }
+});
+
 test("headers without bound are answered with 431", async () => {
   using peer = await rawConnection(server.port);
   peer.socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`);
